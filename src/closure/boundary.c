@@ -1,0 +1,66 @@
+/* boundary: see boundary.h.  Pure arithmetic on counts; every length is bounded by 65,535. */
+#include "closure/boundary.h"
+
+#include "closure/cursor.h"
+
+#include <string.h>
+
+static void pass_header(struct lw_boundary *b, struct lw_cursor *c)
+{
+	size_t want = LW_RECORD_HEADER - b->header_bytes;
+	size_t take = c->left < want ? c->left : want;
+	struct lw_cursor window;
+
+	if (!lw_take_window(c, take, &window))
+		return;
+	memcpy(b->header + b->header_bytes, window.at, take);
+	b->header_bytes = (uint8_t)(b->header_bytes + take);
+	if (b->header_bytes == LW_RECORD_HEADER)
+		b->body_left = (uint32_t)b->header[3] << 8 | b->header[4];
+}
+
+static void pass_body(struct lw_boundary *b, struct lw_cursor *c)
+{
+	uint32_t take = c->left < b->body_left ? (uint32_t)c->left : b->body_left;
+	struct lw_cursor window;
+
+	if (lw_take_window(c, take, &window))
+		b->body_left -= take;
+}
+
+void lw_boundary_pass(struct lw_boundary *b, const void *bytes, size_t len)
+{
+	struct lw_cursor c = lw_cursor_over(bytes, len);
+
+	while (c.left > 0) {
+		if (b->header_bytes < LW_RECORD_HEADER)
+			pass_header(b, &c);
+		else
+			pass_body(b, &c);
+		if (b->header_bytes == LW_RECORD_HEADER && b->body_left == 0) {
+			b->header_bytes = 0;
+			b->records++;
+		}
+	}
+}
+
+size_t lw_boundary_need(const struct lw_boundary *b)
+{
+	return b->header_bytes < LW_RECORD_HEADER ? LW_RECORD_HEADER - b->header_bytes
+	                                          : b->body_left;
+}
+
+enum lw_place lw_boundary_place(const struct lw_boundary *b)
+{
+	return b->header_bytes == 0 ? LW_PLACE_BOUNDARY : LW_PLACE_INSIDE;
+}
+
+uint32_t lw_boundary_missing(const struct lw_boundary *b)
+{
+	return b->header_bytes == LW_RECORD_HEADER ? b->body_left : 0;
+}
+
+uint8_t lw_boundary_type(const struct lw_boundary *b)
+{
+	return b->header[0];
+}
