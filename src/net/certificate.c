@@ -1,0 +1,138 @@
+/* certificate: makes a key and a certificate that last for one test or one demo.  It knows nothing
+ * of connections.  Invariant: a struct certificate always holds both a key and a certificate that
+ * carries its public half.
+ */
+#include "net/certificate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { VALID_BEFORE_S = 24 * 3600, VALID_AFTER_S = 30 * 24 * 3600 };
+
+struct certificate {
+	EVP_PKEY *key;
+	X509 *x509;
+};
+
+static bool add_extension(X509 *x509, int nid, const char *value)
+{
+	X509V3_CTX context;
+	X509V3_set_ctx_nodb(&context);
+	X509V3_set_ctx(&context, x509, x509, NULL, NULL, 0);
+	X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
+	if (extension == NULL)
+		return false;
+	bool added = X509_add_ext(x509, extension, -1) == 1;
+	X509_EXTENSION_free(extension);
+	return added;
+}
+
+/* A random serial: two certificates of one run must not look like one to a client's cache. */
+static bool set_serial(X509 *x509)
+{
+	BIGNUM *serial = BN_new();
+	bool set = serial != NULL &&
+	           BN_rand(serial, 63, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
+	           BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(x509)) != NULL;
+	BN_free(serial);
+	return set;
+}
+
+static bool fill(X509 *x509, EVP_PKEY *key, const char *common_name, const char *alt_names)
+{
+	X509_NAME *name = X509_get_subject_name(x509);
+	return X509_set_version(x509, X509_VERSION_3) == 1 && set_serial(x509) &&
+	       X509_gmtime_adj(X509_getm_notBefore(x509), -VALID_BEFORE_S) != NULL &&
+	       X509_gmtime_adj(X509_getm_notAfter(x509), VALID_AFTER_S) != NULL &&
+	       X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+	                                  (const unsigned char *)common_name, -1, -1, 0) == 1 &&
+	       X509_set_issuer_name(x509, name) == 1 && X509_set_pubkey(x509, key) == 1 &&
+	       add_extension(x509, NID_basic_constraints, "critical,CA:TRUE") &&
+	       add_extension(x509, NID_subject_alt_name, alt_names) &&
+	       add_extension(x509, NID_subject_key_identifier, "hash") &&
+	       X509_sign(x509, key, EVP_sha256()) > 0;
+}
+
+struct certificate *certificate_new(const char *common_name, const char *alt_names)
+{
+	struct certificate *c = calloc(1, sizeof *c);
+	if (c == NULL)
+		return NULL;
+	c->key = EVP_EC_gen("P-256");
+	c->x509 = X509_new();
+	if (c->key != NULL && c->x509 != NULL &&
+	    fill(c->x509, c->key, common_name != NULL ? common_name : "localhost",
+	         alt_names != NULL ? alt_names : "DNS:localhost,IP:127.0.0.1,IP:::1"))
+		return c;
+	certificate_free(c);
+	return NULL;
+}
+
+bool certificate_present(const struct certificate *c, SSL_CTX *ctx)
+{
+	return SSL_CTX_use_certificate(ctx, c->x509) == 1 &&
+	       SSL_CTX_use_PrivateKey(ctx, c->key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
+}
+
+bool certificate_trust(const struct certificate *c, SSL_CTX *ctx)
+{
+	return X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), c->x509) == 1;
+}
+
+static FILE *open_private(const char *path, int flags)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, S_IRUSR | S_IWUSR);
+	if (fd < 0)
+		return NULL;
+	FILE *file = fchmod(fd, S_IRUSR | S_IWUSR) == 0 ? fdopen(fd, "a") : NULL;
+	if (file == NULL)
+		(void)close(fd);
+	return file;
+}
+
+static bool close_written(FILE *file, bool written)
+{
+	if (!written && errno == 0)
+		errno = EIO;
+	int error = errno;
+	if (fclose(file) != 0)
+		return false;
+	errno = error;
+	return written;
+}
+
+bool certificate_write(const struct certificate *c, const char *certificate_path,
+                       const char *key_path)
+{
+	if (key_path != NULL) {
+		FILE *file = open_private(key_path, O_TRUNC);
+		if (file == NULL)
+			return false;
+		if (!close_written(
+			file, PEM_write_PrivateKey(file, c->key, NULL, NULL, 0, NULL, NULL) == 1))
+			return false;
+	}
+	if (certificate_path == NULL)
+		return true;
+	bool shared = key_path != NULL && strcmp(certificate_path, key_path) == 0;
+	FILE *file = open_private(certificate_path, shared ? O_APPEND : O_TRUNC);
+	return file != NULL && close_written(file, PEM_write_X509(file, c->x509) == 1);
+}
+
+void certificate_free(struct certificate *c)
+{
+	if (c == NULL)
+		return;
+	EVP_PKEY_free(c->key);
+	X509_free(c->x509);
+	free(c);
+}

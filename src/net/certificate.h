@@ -1,0 +1,37 @@
+/* certificate: a throw-away key and its self-signed certificate, in memory or as PEM files.
+ * For tests, demos and toy servers only: it proves nothing to anyone who was not handed it.
+ */
+#ifndef NET_CERTIFICATE_H
+#define NET_CERTIFICATE_H
+
+#include <lastword/verdict.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
+
+struct certificate; /* an EC P-256 key and a certificate, valid from yesterday for 30 days */
+
+/*
+ * A new key and certificate.  `common_name` NULL takes "localhost"; `alt_names` is in OpenSSL's
+ * syntax, NULL takes "DNS:localhost,IP:127.0.0.1,IP:::1".  NULL: out of memory, no randomness, or
+ * names that OpenSSL refuses.  The caller frees it; what uses it keeps its own references.
+ */
+LW_MUST_CHECK struct certificate *certificate_new(const char *common_name, const char *alt_names);
+
+/* Lets `ctx` present the certificate.  False: OpenSSL refused it. */
+LW_MUST_CHECK bool certificate_present(const struct certificate *c, SSL_CTX *ctx);
+
+/* Lets `ctx` trust the certificate as a root; turns no verification on.  False: out of memory. */
+LW_MUST_CHECK bool certificate_trust(const struct certificate *c, SSL_CTX *ctx);
+
+/*
+ * Writes the certificate and the key (readable by the owner only) as PEM; either path may be NULL,
+ * and both may be the same: the file then holds key and certificate.  Existing files are replaced.
+ * False: errno says why; a file half written is left there.
+ */
+LW_MUST_CHECK bool certificate_write(const struct certificate *c, const char *certificate_path,
+                                     const char *key_path);
+
+/* NULL is allowed. */
+void certificate_free(struct certificate *c);
+
+#endif
