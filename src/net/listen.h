@@ -1,0 +1,23 @@
+/* listen: a listening TCP socket on an address as a person writes it. */
+#ifndef NET_LISTEN_H
+#define NET_LISTEN_H
+
+#include <lastword/verdict.h>
+#include <stddef.h>
+
+#include "net/address.h"
+#include "net/failure.h"
+
+/*
+ * Binds and listens: a non-blocking descriptor that the caller closes, or -1 with a sentence.  A
+ * host name is looked up, which may block; numeric hosts are not.
+ */
+LW_MUST_CHECK int listen_open(const struct address *a, struct failure *f);
+
+/* Where a socket is bound, as "127.0.0.1:4433" or "[::1]:4433": for port 0, the one chosen. */
+LW_MUST_CHECK bool listen_text(int fd, char *buf, size_t cap);
+
+/* Takes a connection: non-blocking, close-on-exec, no delay; -1 with errno (EAGAIN: none there). */
+LW_MUST_CHECK int listen_accept(int fd);
+
+#endif
