@@ -1,6 +1,6 @@
 /* address: see address.h.  It must not look a name up.  Invariant: an address that was accepted
- * holds a host and a decimal port, and its host holds nothing but letters, digits and "-._:%", so it
- * can stand in any dialogue or sentence.
+ * holds a host and a decimal port, and its host holds nothing but letters, digits and "-._:%", so
+ * it can stand in any dialogue or sentence.
  */
 #include "net/address.h"
 
@@ -36,8 +36,8 @@ static bool take_port(const char *port, unsigned long least, const char *text, s
 
 	if (n == 0 || n >= sizeof a->port || strspn(port, "0123456789") != n || number > 65535 ||
 	    number < least) {
-		failure_set(f, "'%s': '%s' is no port; write a number from %lu to 65535", text, port,
-		            least);
+		failure_set(f, "'%s': '%s' is no port; write a number from %lu to 65535", text,
+		            port, least);
 		return false;
 	}
 	(void)snprintf(a->port, sizeof a->port, "%lu", number);
@@ -53,8 +53,10 @@ static bool take_host(const char *host, size_t n, const char *text, struct addre
 		return false;
 	}
 	if (!is_host_text(host, n)) {
-		failure_set(f, "'%s' names no host; write HOST:PORT, [IPV6]:PORT or "
-		               "PROFILE://HOST[:PORT]", text);
+		failure_set(f,
+		            "'%s' names no host; write HOST:PORT, [IPV6]:PORT or "
+		            "PROFILE://HOST[:PORT]",
+		            text);
 		return false;
 	}
 	memcpy(a->host, host, n);
@@ -123,7 +125,7 @@ static bool take_profile(const char *name, size_t n, const char *text, struct ad
 	if (n > 0 && n < sizeof a->profile) {
 		memcpy(a->profile, name, n);
 		a->profile[n] = '\0';
-		if (lw_profile_find(a->profile) != NULL)
+		if (lw_profile_by_name(a->profile) != NULL)
 			return true;
 	}
 	failure_set(f, "'%s': no profile is called '%.*s'; `lastword connect --help` lists them",
@@ -131,12 +133,13 @@ static bool take_profile(const char *name, size_t n, const char *text, struct ad
 	return false;
 }
 
-bool address_parse_target(const char *text, struct address *a, struct failure *f)
+bool address_parse_target(const char *text, const char *usual_port, struct address *a,
+                          struct failure *f)
 {
 	const char *colon = strstr(text, "://");
 	const char *rest = colon != NULL ? colon + 3 : text;
 	const char *port;
-	unsigned usual;
+	uint16_t usual;
 
 	memset(a, 0, sizeof *a);
 	if (!refuse_url_parts(rest, text, f))
@@ -147,9 +150,11 @@ bool address_parse_target(const char *text, struct address *a, struct failure *f
 		return false;
 	if (port != NULL)
 		return take_port(port, 1, text, a, f);
-	usual = colon != NULL ? lw_profile_port(lw_profile_find(a->profile)) : 0;
+	if (usual_port != NULL)
+		return take_port(usual_port, 1, text, a, f);
+	usual = colon != NULL ? lw_profile_by_name(a->profile)->tls_port : 0;
 	if (usual != 0) {
-		(void)snprintf(a->port, sizeof a->port, "%u", usual);
+		(void)snprintf(a->port, sizeof a->port, "%u", (unsigned)usual);
 		return true;
 	}
 	failure_set(f, "'%s' has no port; write %s%s%s:PORT", text, a->profile,
@@ -166,7 +171,8 @@ bool address_parse_listen(const char *text, struct address *a, struct failure *f
 		return false;
 	if (port != NULL)
 		return take_port(port, 0, text, a, f);
-	failure_set(f, "'%s' has no port; write %s:PORT (port 0 lets the system choose)", text, text);
+	failure_set(f, "'%s' has no port; write %s:PORT (port 0 lets the system choose)", text,
+	            text);
 	return false;
 }
 

@@ -17,10 +17,12 @@ struct address {
 };
 
 /*
- * Reads the target of a connection.  A path, a query, user information, an unknown profile, a
- * missing port (a profile gives its own, if it has one) or port 0 is refused with a sentence.
+ * Reads the target of a connection.  A path, a query, user information, an unknown profile or port
+ * 0 is refused with a sentence.  Where no port was written it is `usual_port`, unless that is NULL,
+ * else the port where the profile speaks TLS; having neither is refused too.
  */
-LW_MUST_CHECK bool address_parse_target(const char *text, struct address *a, struct failure *f);
+LW_MUST_CHECK bool address_parse_target(const char *text, const char *usual_port, struct address *a,
+                                        struct failure *f);
 
 /* Reads a place to listen: HOST:PORT or [V6]:PORT; port 0 lets the system choose. */
 LW_MUST_CHECK bool address_parse_listen(const char *text, struct address *a, struct failure *f);

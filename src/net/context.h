@@ -11,8 +11,8 @@
 #include "net/failure.h"
 
 struct context_options {
-	const char *cacert;      /* a file or folder of roots instead of the system's; NULL: system */
-	bool insecure;           /* any certificate will do */
+	const char *cacert; /* a file or folder of roots instead of the system's; NULL: system */
+	bool insecure;      /* any certificate will do */
 	const char *certificate; /* PEM chain of our own, or NULL */
 	const char *key;         /* PEM; NULL: in the certificate's file */
 	const char *alpn;        /* names with commas between, or NULL */
@@ -21,8 +21,8 @@ struct context_options {
 };
 
 /*
- * A client's or a server's SSL_CTX; the caller frees it.  NULL with a sentence that names the option.
- * Versions below 1.2 come with security level 0, since nothing else would let them speak.
+ * A client's or a server's SSL_CTX; the caller frees it.  NULL with a sentence that names the
+ * option. Versions below 1.2 come with security level 0, since nothing else would let them speak.
  */
 LW_MUST_CHECK SSL_CTX *context_new_client(const struct context_options *o, struct failure *f);
 LW_MUST_CHECK SSL_CTX *context_new_server(const struct context_options *o, struct failure *f);

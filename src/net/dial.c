@@ -26,10 +26,13 @@ void dial_explain_lookup(const struct address *a, int family, int error, struct 
 	if (a->host_is_ip)
 		failure_set(f, "%s is no %saddress; leave out -4 and -6", a->host, kind);
 	else if (error == EAI_AGAIN)
-		failure_set(f, "cannot look up %s: the name server did not answer; try again, or "
-		               "write an IP address", a->host);
+		failure_set(f,
+		            "cannot look up %s: the name server did not answer; try again, or "
+		            "write an IP address",
+		            a->host);
 	else
-		failure_set(f, "cannot find %s: no %saddress has that name (%s); check the spelling",
+		failure_set(f,
+		            "cannot find %s: no %saddress has that name (%s); check the spelling",
 		            a->host, kind, gai_strerror(error));
 }
 

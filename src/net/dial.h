@@ -17,8 +17,8 @@ enum dial_status { DIAL_WAIT, DIAL_DONE, DIAL_FAILED };
 struct dial {
 	const struct addrinfo *next; /* the list belongs to the caller, and outlives the dial */
 	int fd;                      /* the attempt under way, or -1 */
-	unsigned tried, left;        /* addresses behind and before us, the one under way in neither */
-	int error;                   /* errno of the last attempt that failed */
+	unsigned tried, left; /* addresses behind and before us, the one under way in neither */
+	int error;            /* errno of the last attempt that failed */
 };
 
 /*

@@ -5,7 +5,8 @@
 #define NET_FAILURE_H
 
 struct failure {
-	char sentence[640]; /* no "lastword: " before it, no newline after it; "" while nothing failed */
+	char sentence[640]; /* no "lastword: " before it, no newline after it; "" while nothing
+	                       failed */
 };
 
 /* Fills the sentence, printf-like; one that does not fit is cut.  Unprintable octets become '?'. */

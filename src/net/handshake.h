@@ -16,7 +16,7 @@ struct handshake_end {
 	const struct lw_verdict *verdict; /* of the stream on it */
 	const char *peer;                 /* as the person wrote it */
 	const char *name;                 /* the name the certificate had to carry */
-	unsigned char first[16];          /* the first octets the peer sent, before anything read them */
+	unsigned char first[16]; /* the first octets the peer sent, before anything read them */
 	size_t first_bytes;
 	bool timed_out;      /* the caller's deadline ended it */
 	unsigned timeout_ms; /* that deadline */

@@ -1,7 +1,8 @@
 /* starttls: see starttls.h.  It must not know sockets or TLS.  A row is a list of steps: what is
- * sent, in what units the reply comes, and which replies mean what.  Octets are taken one by one, so
- * pieces cannot matter; a reply longer than the line buffer, or a dialogue longer than the total, is
- * refused.  Invariant: once the status is not TALKING, only an octet behind the go-ahead changes it.
+ * sent, in what units the reply comes, and which replies mean what.  Octets are taken one by one,
+ * so pieces cannot matter; a reply longer than the line buffer, or a dialogue longer than the
+ * total, is refused.  Invariant: once the status is not TALKING, only an octet behind the go-ahead
+ * changes it.
  */
 #include "net/starttls.h"
 
@@ -18,9 +19,9 @@ enum unit {
 
 enum meaning {
 	END_OF_LIST = 0,
-	MORE,       /* this reply goes on, or does not matter */
-	OPENS,      /* first line of several: any line until the step's other replies belongs to it */
-	OFFERS,     /* the peer lists STARTTLS; the reply goes on */
+	MORE,   /* this reply goes on, or does not matter */
+	OPENS,  /* first line of several: any line until the step's other replies belongs to it */
+	OFFERS, /* the peer lists STARTTLS; the reply goes on */
 	OFFERS_END, /* it lists STARTTLS, and the reply is over */
 	NEXT,       /* what we waited for */
 	NEXT_EMPTY, /* the same if the tag closes itself, else the reply goes on */
@@ -33,7 +34,7 @@ struct answer {
 };
 
 struct step {
-	const char *send; /* what is sent before the reply; "%h" stands for the host */
+	const char *send;  /* what is sent before the reply; "%h" stands for the host */
 	size_t send_bytes; /* for what is not text; 0: its length as a string */
 	enum unit unit;
 	bool needs_offer; /* NEXT counts only if STARTTLS was offered */
@@ -50,47 +51,92 @@ struct starttls_row {
 #define XMPP_TLS "xmlns='urn:ietf:params:xml:ns:xmpp-tls'"
 
 static const char ldap_request[] = "\x30\x1d\x02\x01\x01\x77\x18\x80\x16"
-                                   "1.3.6.1.4.1.1466.20037";
+				   "1.3.6.1.4.1.1466.20037";
 static const char postgres_request[] = "\x00\x00\x00\x08\x04\xd2\x16\x2f";
 
 static const struct starttls_row rows[] = {
-	{ "smtp", "smtp", "25",
+	{ "smtp",
+	  "smtp",
+	  "25",
 	  { { NULL, 0, UNIT_LINE, false, REFUSES, { { "220-", MORE }, { "220", NEXT } } },
-	    { "EHLO [127.0.0.1]\r\n", 0, UNIT_LINE, true, REFUSES,
-	      { { "250-STARTTLS", OFFERS }, { "250 STARTTLS", OFFERS_END }, { "250-", MORE },
+	    { "EHLO [127.0.0.1]\r\n",
+	      0,
+	      UNIT_LINE,
+	      true,
+	      REFUSES,
+	      { { "250-STARTTLS", OFFERS },
+	        { "250 STARTTLS", OFFERS_END },
+	        { "250-", MORE },
 	        { "250", NEXT } } },
 	    { "STARTTLS\r\n", 0, UNIT_LINE, false, REFUSES, { { "220", NEXT } } } },
 	  3 },
-	{ "imap", "imap", "143",
+	{ "imap",
+	  "imap",
+	  "143",
 	  { { NULL, 0, UNIT_LINE, false, REFUSES, { { "* OK", NEXT } } },
-	    { "a1 STARTTLS\r\n", 0, UNIT_LINE, false, REFUSES,
+	    { "a1 STARTTLS\r\n",
+	      0,
+	      UNIT_LINE,
+	      false,
+	      REFUSES,
 	      { { "* BYE", REFUSES }, { "* ", MORE }, { "a1 OK", NEXT } } } },
 	  2 },
-	{ "pop3", "pop3", "110",
+	{ "pop3",
+	  "pop3",
+	  "110",
 	  { { NULL, 0, UNIT_LINE, false, REFUSES, { { "+OK", NEXT } } },
 	    { "STLS\r\n", 0, UNIT_LINE, false, REFUSES, { { "+OK", NEXT } } } },
 	  2 },
-	{ "ldap", "ldap", "389",
+	{ "ldap",
+	  "ldap",
+	  "389",
 	  { { ldap_request, sizeof ldap_request - 1, UNIT_LDAP, false, REFUSES, { { 0 } } } },
 	  1 },
-	{ "ftp", "ftp-control", "21",
-	  { { NULL, 0, UNIT_LINE, false, REFUSES,
+	{ "ftp",
+	  "ftp-control",
+	  "21",
+	  { { NULL,
+	      0,
+	      UNIT_LINE,
+	      false,
+	      REFUSES,
 	      { { "120", MORE }, { "220-", OPENS }, { "220 ", NEXT } } },
-	    { "AUTH TLS\r\n", 0, UNIT_LINE, false, REFUSES,
+	    { "AUTH TLS\r\n",
+	      0,
+	      UNIT_LINE,
+	      false,
+	      REFUSES,
 	      { { "234-", OPENS }, { "234", NEXT } } } },
 	  2 },
-	{ "xmpp", "xmpp", "5222",
+	{ "xmpp",
+	  "xmpp",
+	  "5222",
 	  { { "<?xml version='1.0'?><stream:stream to='%h' version='1.0' xmlns='jabber:client' "
 	      "xmlns:stream='http://etherx.jabber.org/streams'>",
-	      0, UNIT_TAG, true, MORE,
-	      { { "<stream:error", REFUSES }, { "</stream:stream", REFUSES },
-	        { "<starttls", OFFERS }, { "<stream:features/>", NEXT },
+	      0,
+	      UNIT_TAG,
+	      true,
+	      MORE,
+	      { { "<stream:error", REFUSES },
+	        { "</stream:stream", REFUSES },
+	        { "<starttls", OFFERS },
+	        { "<stream:features/>", NEXT },
 	        { "</stream:features", NEXT } } },
-	    { "<starttls " XMPP_TLS "/>", 0, UNIT_TAG, false, REFUSES,
+	    { "<starttls " XMPP_TLS "/>",
+	      0,
+	      UNIT_TAG,
+	      false,
+	      REFUSES,
 	      { { "<proceed", NEXT_EMPTY }, { "</proceed", NEXT } } } },
 	  2 },
-	{ "postgres", "postgresql", "5432",
-	  { { postgres_request, sizeof postgres_request - 1, UNIT_OCTET, false, REFUSES,
+	{ "postgres",
+	  "postgresql",
+	  "5432",
+	  { { postgres_request,
+	      sizeof postgres_request - 1,
+	      UNIT_OCTET,
+	      false,
+	      REFUSES,
 	      { { "S", NEXT } } } },
 	  1 },
 };
@@ -135,7 +181,8 @@ static void queue(struct starttls *s, const char *bytes, size_t n)
 	s->output_bytes += n;
 }
 
-/* Queues what the step says.  A whole dialogue fits into output[], a host of 255 octets included. */
+/* Queues what the step says.  A whole dialogue fits into output[], a host of 255 octets included.
+ */
 static void queue_step(struct starttls *s)
 {
 	const struct step *step = current(s);
@@ -146,8 +193,7 @@ static void queue_step(struct starttls *s)
 	if (step->send_bytes == 0)
 		mark = strstr(step->send, "%h");
 	if (mark == NULL) {
-		queue(s, step->send,
-		      step->send_bytes > 0 ? step->send_bytes : strlen(step->send));
+		queue(s, step->send, step->send_bytes > 0 ? step->send_bytes : strlen(step->send));
 		return;
 	}
 	queue(s, step->send, (size_t)(mark - step->send));
@@ -268,15 +314,16 @@ static void take_text(struct starttls *s, unsigned char octet)
 
 /*
  * RFC 4511: SEQUENCE { INTEGER 1, [APPLICATION 24] { ENUMERATED code, ... } }, every length in any
- * of its forms of up to four octets.  Each row: the octet that has to come, or a length, or a value.
+ * of its forms of up to four octets.  Each row: the octet that has to come, or a length, or a
+ * value.
  */
 static const struct {
 	enum { LDAP_OCTET, LDAP_OUTER, LDAP_LENGTH, LDAP_CODE } kind;
 	unsigned char octet;
 } ldap_parts[] = {
-	{ LDAP_OCTET, 0x30 },  { LDAP_OUTER, 0 },    { LDAP_OCTET, 0x02 }, { LDAP_OCTET, 0x01 },
-	{ LDAP_OCTET, 0x01 },  { LDAP_OCTET, 0x78 }, { LDAP_LENGTH, 0 },   { LDAP_OCTET, 0x0a },
-	{ LDAP_OCTET, 0x01 },  { LDAP_CODE, 0 },
+	{ LDAP_OCTET, 0x30 }, { LDAP_OUTER, 0 },    { LDAP_OCTET, 0x02 }, { LDAP_OCTET, 0x01 },
+	{ LDAP_OCTET, 0x01 }, { LDAP_OCTET, 0x78 }, { LDAP_LENGTH, 0 },   { LDAP_OCTET, 0x0a },
+	{ LDAP_OCTET, 0x01 }, { LDAP_CODE, 0 },
 };
 
 /* One octet of a length; true when the length is complete.  line[] gathers it. */
@@ -353,8 +400,9 @@ enum starttls_status starttls_feed(struct starttls *s, const void *bytes, size_t
 
 	for (size_t i = 0; i < n && s->status != STARTTLS_REFUSED; i++) {
 		if (s->status == STARTTLS_DONE)
-			refuse(s, "it sent octets in the clear behind its go-ahead, which someone may "
-			          "have put there");
+			refuse(s,
+			       "it sent octets in the clear behind its go-ahead, which someone may "
+			       "have put there");
 		else if (++s->total_bytes > STARTTLS_TOTAL_BYTES)
 			refuse(s, "it talks without end");
 		else if (current(s)->unit == UNIT_LDAP)
@@ -379,7 +427,8 @@ void starttls_explain(const struct starttls *s, const char *peer, struct failure
 		failure_set(f, "%s does not start TLS as %s: %s; check the port and --starttls",
 		            peer, s->row->name, s->refusal);
 	else
-		failure_set(f, "%s does not start TLS as %s: it answered '%.*s'; check the port "
-		               "and --starttls, or whether the server has TLS turned on",
+		failure_set(f,
+		            "%s does not start TLS as %s: it answered '%.*s'; check the port "
+		            "and --starttls, or whether the server has TLS turned on",
 		            peer, s->row->name, words > 200 ? 200 : words, s->line);
 }

@@ -1,6 +1,6 @@
 /* starttls: the plaintext dialogue before TLS, as rows: what to wait for, what to send, what is
- * success and what refusal.  Sans-I/O: octets in, octets out, and how they are cut into pieces makes
- * no difference.  Bounded: a line, and the whole dialogue.  Octets that follow the peer's
+ * success and what refusal.  Sans-I/O: octets in, octets out, and how they are cut into pieces
+ * makes no difference.  Bounded: a line, and the whole dialogue.  Octets that follow the peer's
  * go-ahead are refused: TLS would take them for its own, or the application for protected ones.
  */
 #ifndef NET_STARTTLS_H
@@ -23,16 +23,16 @@ struct starttls_row;
 struct starttls {
 	const struct starttls_row *row;
 	const char *host;
-	unsigned step;                    /* index into the row's steps */
+	unsigned step; /* index into the row's steps */
 	enum starttls_status status;
-	const char *refusal;              /* a clause, or NULL: the peer's own words say it */
-	char line[STARTTLS_LINE_BYTES];   /* the reply under way; then the last one, NUL-terminated */
+	const char *refusal;            /* a clause, or NULL: the peer's own words say it */
+	char line[STARTTLS_LINE_BYTES]; /* the reply under way; then the last one, NUL-terminated */
 	size_t line_bytes;
 	size_t total_bytes;
-	unsigned state;                   /* position in a binary reply */
-	size_t skip_bytes;                /* what is left of a binary reply */
-	bool continued;                   /* inside a reply of several lines */
-	bool offered;                     /* the peer listed STARTTLS */
+	unsigned state;    /* position in a binary reply */
+	size_t skip_bytes; /* what is left of a binary reply */
+	bool continued;    /* inside a reply of several lines */
+	bool offered;      /* the peer listed STARTTLS */
 	char output[640];
 	size_t output_bytes;
 };
