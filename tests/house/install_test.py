@@ -1,0 +1,165 @@
+#!/usr/bin/python3
+"""install_test: what `meson install` puts into an empty folder is enough to build the README's example, shared and
+static, and shows the names of the public headers and no other."""
+import glob
+import json
+import os
+import re
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import tap
+
+LIBRARIES = ("lastword", "lastword-openssl")
+WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
+
+# What the README's lines stand in: a connection is there, and a file.
+AROUND = """#include <stdio.h>
+#include <lastword/openssl.h>
+
+bool save(SSL *ssl, FILE *out);
+
+bool save(SSL *ssl, FILE *out)
+{
+%s
+}
+
+int main(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = ctx ? SSL_new(ctx) : NULL;
+	bool saved = ssl && save(ssl, stdout); /* no transport: refused */
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	return saved ? 1 : 0;
+}
+"""
+
+
+def example():
+    """The README's C, as it stands there."""
+    with open(os.path.join(tap.ROOT, "README.md")) as file:
+        return re.search(r"^```c\n(.*?)^```$", file.read(), re.M | re.S)[1]
+
+
+def installed_files():
+    with open(tap.built("meson-info/intro-installed.json")) as file:
+        return json.load(file).values()
+
+
+def declared_functions():
+    """The names that the public headers declare, by header."""
+    for name in glob.glob(os.path.join(tap.ROOT, "include", "lastword", "*.h")):
+        with open(name) as file:
+            text = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
+        yield os.path.basename(name), set(re.findall(r"LW_API\s[^;{]*?\b(lw_\w+)\s*\(", text))
+
+
+@unittest.skipUnless(any("liblastword.so" in name for name in installed_files()), "the libraries are not built yet")
+class Install(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.root = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="lastword-install."))
+        done = tap.run(["meson", "install", "-C", tap.build_dir(), "--no-rebuild", "--quiet", "--destdir", cls.root],
+                       seconds=60)
+        if done.returncode:
+            raise AssertionError(done.stdout.decode() + done.stderr.decode())
+
+    def one(self, pattern):
+        found = [name for name in glob.glob(os.path.join(self.root, "**", pattern), recursive=True)]
+        self.assertEqual(len(found), 1, "%s: %s" % (pattern, found))
+        return found[0]
+
+    def dynamic_names(self, library):
+        lines = self.output("nm", "-D", "--defined-only", "--format=posix", self.one("lib%s.so" % library)).splitlines()
+        return {line.split()[0] for line in lines}
+
+    def output(self, *argv, env=None):
+        done = tap.run(argv, env=env)
+        self.assertEqual(done.returncode, 0, " ".join(argv) + "\n" + done.stdout.decode() + done.stderr.decode())
+        return done.stdout.decode()
+
+    def pkg_config(self, *argv):
+        env = tap.environment(PKG_CONFIG_PATH=os.path.dirname(self.one("lastword.pc")), PKG_CONFIG_SYSROOT_DIR=self.root)
+        return self.output("pkg-config", *argv, env=env).split()
+
+    def build_example(self, *flags):
+        folder = tap.temp_dir(self)
+        source, made = os.path.join(folder, "example.c"), os.path.join(folder, "example")
+        with open(source, "w") as file:
+            file.write(AROUND % example())
+        self.output("gcc", *WARNINGS, source, "-o", made, *flags)
+        return made
+
+    def test_installs_each_library_shared_static_and_for_pkg_config(self):
+        for library in LIBRARIES:
+            with self.subTest(library=library):
+                for pattern in ("lib%s.so", "lib%s.a", "%s.pc"):
+                    self.one(pattern % library)
+
+    def test_installs_every_public_header(self):
+        folder = os.path.dirname(self.one("verdict.h"))
+        self.assertEqual(os.path.basename(folder), "lastword")
+        self.assertEqual(sorted(os.listdir(folder)), sorted(os.listdir(os.path.join(tap.ROOT, "include", "lastword"))))
+
+    def test_a_soname_has_its_major_number(self):
+        for library in LIBRARIES:
+            with self.subTest(library=library):
+                table = self.output("readelf", "-d", self.one("lib%s.so" % library))
+                self.assertRegex(table, r"SONAME.*\[lib%s\.so\.\d+\]" % library)
+
+    def test_shared_libraries_show_names_of_ours_only(self):
+        for library in LIBRARIES:
+            with self.subTest(library=library):
+                names = self.dynamic_names(library)
+                self.assertTrue(names)
+                self.assertEqual([name for name in sorted(names) if not name.startswith("lw_")], [])
+
+    def test_shared_libraries_show_every_declared_function_and_no_other(self):
+        declared = set().union(*(names for _, names in declared_functions()))
+        shown = set().union(*(self.dynamic_names(library) for library in LIBRARIES))
+        self.assertEqual(sorted(declared - shown), [], "declared, not in a library")
+        self.assertEqual(sorted(shown - declared), [], "in a library, not declared")
+
+    def test_static_libraries_bring_names_of_ours_only(self):
+        for library in LIBRARIES:
+            with self.subTest(library=library):
+                lines = self.output("nm", "-g", "--defined-only", "--format=posix", self.one("lib%s.a" % library)).splitlines()
+                names = {line.split()[0] for line in lines if line and not line.endswith(":")}
+                self.assertTrue(names)
+                self.assertEqual([name for name in sorted(names) if not name.startswith("lw_")], [])
+
+    def test_pkg_config_files_know_nothing_of_the_build(self):
+        for library in LIBRARIES:
+            with open(self.one(library + ".pc")) as file:
+                text = file.read()
+            self.assertNotIn(tap.ROOT, text)
+            self.assertRegex(text, r"(?m)^Description: .+")
+
+    def test_the_example_is_eight_lines(self):
+        self.assertEqual(len(example().splitlines()), 8)
+
+    def test_the_example_builds_and_runs_on_the_shared_libraries(self):
+        made = self.build_example(*self.pkg_config("--cflags", "--libs", "lastword-openssl"))
+        folder = os.path.dirname(self.one("liblastword.so"))
+        self.assertIn("liblastword-openssl.so", self.output("readelf", "-d", made))
+        self.output(made, env=tap.environment(LD_LIBRARY_PATH=folder))
+
+    def test_the_example_builds_and_runs_on_the_static_libraries(self):
+        folder = os.path.dirname(self.one("liblastword.so"))
+        for name in glob.glob(os.path.join(folder, "liblastword*.so*")):
+            os.rename(name, name + ".away")
+            self.addCleanup(os.rename, name + ".away", name)
+        made = self.build_example(*self.pkg_config("--cflags", "--libs", "--static", "lastword-openssl"))
+        self.assertNotIn("liblastword", self.output("readelf", "-d", made))
+        self.output(made)
+
+    def test_the_core_alone_does_not_need_a_tls_library(self):
+        self.assertNotRegex(self.output("readelf", "-d", self.one("liblastword.so")), r"NEEDED.*lib(ssl|crypto|uv|jansson)")
+        self.assertEqual([word for word in self.pkg_config("--libs", "lastword") if word.startswith("-l")], ["-llastword"])
+
+
+if __name__ == "__main__":
+    tap.main()
