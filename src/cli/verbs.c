@@ -1,0 +1,7 @@
+/* verbs: the table of all verbs, in the order of --help.  A new verb is a file and a line here. */
+#include "cli/verb.h"
+
+const struct verb *const verbs[] = {
+	&completion_verb,
+	NULL,
+};
