@@ -18,6 +18,7 @@ if [ ! -e "$root" ]; then
 fi
 [ -x "$root/usr/bin/git" ] || { echo "fresh: $root is not a system made by this" >&2; exit 2; }
 
+# shellcheck disable=SC2317 # called by the trap
 release() {
   for inner in dev/pts dev proc; do
     ! mountpoint -q "$root/$inner" || umount "$root/$inner"
@@ -33,7 +34,7 @@ cp /etc/resolv.conf "$root/etc/resolv.conf"
 inside() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/bin:/bin TERM=dumb sh -c "$1"; }
 
 git -C "$here" bundle create -q "$root/root/lastword.bundle" HEAD
-inside 'rm -rf /root/lastword && git clone -q /root/lastword.bundle /root/lastword'
+inside 'rm -rf /root/lastword && git -c advice.detachedHead=false clone -q /root/lastword.bundle /root/lastword'
 failed=0
 for word in demo demo check check; do
   began=$(date +%s)
