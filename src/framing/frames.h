@@ -13,21 +13,61 @@
 
 struct lw_tracker;
 struct lw_cursor;
-struct lw_frame_row;
+struct lw_frames;
+struct lw_frame_side;
 
 /* So many first octets of a frame are kept, for its length and its kind. */
 #define LW_FRAME_HEAD 16u
 
+/* How the length is written. */
+enum lw_frame_shape {
+	LW_FRAME_BIG,      /* `width` octets, the first the highest */
+	LW_FRAME_LITTLE,   /* `width` octets, the first the lowest */
+	LW_FRAME_VARINT,   /* seven bits an octet, the first the lowest, at most four octets */
+	LW_FRAME_BER,      /* definite: one octet to 127, else how many follow */
+	LW_FRAME_DECIMAL,  /* digits without a leading zero, then a space */
+	LW_FRAME_WEBSOCKET /* RFC 6455 section 5.2, masking key included */
+};
+
+/* What is known about answers. */
+enum lw_frame_pairing {
+	LW_PAIRING_UNKNOWN, /* nothing: a client is never complete */
+	LW_PAIRING_KNOWN,   /* the row's `pair` counts what is owed */
+	LW_PAIRING_ONE_WAY, /* requests have no answers */
+	LW_PAIRING_ENDS     /* a side ends with a last frame of its own; only then is it whole */
+};
+
+/* What is known about one protocol with lengths. */
+struct lw_frame_row {
+	enum lw_frame_shape shape;
+	uint8_t offset;     /* octets before the length */
+	uint8_t width;      /* octets of the length, if fixed */
+	int8_t added;       /* frame octets behind the length, beyond what it counts */
+	bool untyped_start; /* the first request has no octet before its length */
+	bool greets;        /* the server speaks first */
+	uint8_t first;      /* the only octet a frame may start with; 0: any */
+	uint64_t max;       /* the highest length that is believed */
+	enum lw_frame_pairing pairing;
+	/* Judges a whole frame: counts what is owed; a sentence part when that is beyond knowing.
+	 */
+	const char *(*pair)(struct lw_frames *f, struct lw_frame_side *side);
+	/* Reads each octet of a request, for what stands beyond the head.  NULL: not needed. */
+	void (*walk)(struct lw_frame_side *side, uint8_t octet);
+};
+
+/* One direction: a frame under way, or the place between two. */
 struct lw_frame_side {
-	uint64_t left; /* octets of the frame still to come, once its length is known */
+	uint64_t left;               /* octets of the frame still to come, once sized */
 	uint8_t head[LW_FRAME_HEAD]; /* its first octets */
-	uint8_t head_bytes;          /* how many of them were seen, saturating */
+	uint8_t head_bytes;          /* how many are kept; 0 between two frames */
 	bool sized;                  /* its length is known */
-	bool continued;              /* the last frame announced that its message goes on */
-	bool seen;                   /* at least one whole message */
-	uint16_t walked;             /* two octets for a row that reads further than the head */
-	uint8_t walk;                /* where that reading stands */
-	uint8_t label;
+	bool request;                /* this side carries requests */
+	bool seen;                   /* at least one whole frame */
+	bool continued;              /* the last frame said that its message goes on */
+	bool ended;                  /* the side's own last frame has passed */
+	uint16_t walked;             /* for `walk`: what it read, */
+	uint8_t walk;                /* where it stands, */
+	uint8_t label;               /* and octets to skip */
 };
 
 struct lw_frames {
@@ -35,9 +75,14 @@ struct lw_frames {
 	struct lw_frame_side requests;
 	struct lw_frame_side answers;
 	uint32_t owed; /* requests unanswered */
-	uint8_t open;  /* a row's own bits: a request of several messages is under way */
+	uint8_t open;  /* a row's own bits: a request of several frames is under way */
 };
 
+extern const struct lw_frame_row lw_frame_dns, lw_frame_postgresql, lw_frame_ldap, lw_frame_mqtt,
+    lw_frame_syslog, lw_frame_radius, lw_frame_diameter, lw_frame_epp, lw_frame_kerberos,
+    lw_frame_nts_ke, lw_frame_snmp, lw_frame_cops, lw_frame_mysql, lw_frame_websocket;
+
+/* For tracker.c. */
 void lw_frames_init(struct lw_tracker *t, const struct lw_frame_row *row);
 void lw_frames_requests(struct lw_tracker *t, struct lw_cursor *c);
 void lw_frames_answers(struct lw_tracker *t, struct lw_cursor *c);

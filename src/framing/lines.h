@@ -14,15 +14,29 @@
 struct lw_tracker;
 struct lw_cursor;
 
+/* What is known about one line protocol. */
+struct lw_line_row {
+	bool replies;          /* answers are replies with a code, one to a command */
+	bool greets;           /* the server speaks first */
+	bool preliminary;      /* a reply 1yz is followed by another */
+	bool bare_code_ends;   /* a code and nothing else ends a reply of several lines */
+	uint16_t content_code; /* after it, lines up to a lone dot are one request; 0: none */
+	uint16_t farewell;     /* a reply that needs no command; 0: none */
+	const char *refused;   /* a command, in capitals, that brings content of another shape */
+};
+
 struct lw_line_side {
-	uint16_t code;   /* three digits of the line under way */
-	uint16_t opened; /* the code of a reply of several lines under way, 0 if none */
-	uint8_t at;      /* octets of the line seen, saturating */
-	uint8_t matched; /* octets of a forbidden command that fit */
-	bool content;    /* lines are content until a lone dot */
-	bool dot;        /* the line is a lone dot so far */
-	bool more;       /* the line says that another follows */
-	bool seen;       /* at least one whole line or reply */
+	uint16_t code;    /* the digits at the start of the line under way */
+	uint16_t opened;  /* the code of a reply of several lines under way, 0 if none */
+	uint8_t at;       /* octets of the line seen, saturating; 0 between two lines */
+	uint8_t matched;  /* octets of the refused command that fit */
+	uint8_t previous; /* the octet before */
+	bool more;        /* the line says that another follows */
+	bool ends;        /* the line ends a reply */
+	bool content;     /* lines are content up to a lone dot */
+	bool dot;         /* the line is a lone dot so far */
+	bool after_crlf;  /* the line before ended with CR LF */
+	bool seen;        /* at least one whole line or reply */
 };
 
 struct lw_lines {
@@ -32,9 +46,9 @@ struct lw_lines {
 	uint32_t owed; /* commands unanswered */
 };
 
-struct lw_line_row;
-extern const struct lw_line_row lw_line_row_plain, lw_line_row_smtp, lw_line_row_ftp;
+extern const struct lw_line_row lw_line_plain, lw_line_smtp, lw_line_ftp;
 
+/* For tracker.c. */
 void lw_lines_init(struct lw_tracker *t, const struct lw_line_row *row);
 void lw_lines_requests(struct lw_tracker *t, struct lw_cursor *c);
 void lw_lines_answers(struct lw_tracker *t, struct lw_cursor *c);

@@ -21,16 +21,17 @@
 #include "framing/http1.h"
 #include "framing/lines.h"
 
-/* The trackers.  Each is one row of a table in tracker.c. */
+/* The trackers; each is one row of the table in tracker.c, with its name. */
 enum lw_kind {
-	LW_KIND_UNSURE,   /* no tracker: never complete */
-	LW_KIND_BY_CLOSE, /* the end of the connection ends the data: only close_notify completes */
-	LW_KIND_HTTP1,    /* HTTP/1.0 and 1.1 */
-	LW_KIND_WEBSOCKET, /* HTTP/1.1 up to the 101, frames after it; complete by Close frames */
-	LW_KIND_LINES,     /* commands are single lines, the shape of answers is unknown */
-	LW_KIND_SMTP,      /* replies with a code, one to a command */
-	LW_KIND_FTP,       /* replies with a code, preliminary ones too */
-	LW_KIND_DNS,       /* every length-prefixed kind: see the rows of frames.c */
+	LW_KIND_UNSURE,    /* none: never complete */
+	LW_KIND_BY_CLOSE,  /* the data ends with the connection: only close_notify completes it */
+	LW_KIND_HTTP1,     /* HTTP/1.0 and 1.1 */
+	LW_KIND_WEBSOCKET, /* HTTP/1.1 up to the 101, then: */
+	LW_KIND_WEBSOCKET_FRAMES, /* frames, complete with the peer's Close frame */
+	LW_KIND_LINES,            /* commands are single lines, the shape of answers is unknown */
+	LW_KIND_SMTP,             /* one reply with a code to a command */
+	LW_KIND_FTP,              /* the same, after preliminary ones */
+	LW_KIND_DNS,              /* this and the rest: rows of frame_rows.c */
 	LW_KIND_POSTGRESQL,
 	LW_KIND_LDAP,
 	LW_KIND_MQTT,
@@ -68,7 +69,8 @@ void lw_tracker_received(struct lw_tracker *t, const void *bytes, size_t len);
 
 /*
  * What was received is whole messages and, on a client, no request of ours is
- * unanswered or half sent; false before the first message.
+ * unanswered or half sent; false before the first message (where nothing is ever
+ * answered: the first request).
  * rule: framed-message-survives
  */
 bool lw_tracker_complete(const struct lw_tracker *t);
@@ -81,6 +83,9 @@ bool lw_tracker_ended_by_close(const struct lw_tracker *t);
 
 /* Why it is complete, or is not: part of a sentence, static, never NULL. */
 const char *lw_tracker_why(const struct lw_tracker *t);
+
+/* Goes on as another kind, as after an upgrade; what was seen before is forgotten. */
+void lw_tracker_become(struct lw_tracker *t, enum lw_kind kind);
 
 /* "http1", "by-close", ...; "unsure" out of range. */
 const char *lw_kind_name(enum lw_kind kind);
