@@ -12,13 +12,20 @@
 
 enum { ENDING_DATA_BYTES = 1000, ENDING_RECORD_BYTES = 400 };
 
+/* In which versions the data is proven whole by a close_notify. */
+enum ending_proof {
+	ENDING_UNPROVEN = 0,
+	ENDING_PROVEN_TO_12 = 1,
+	ENDING_PROVEN_13 = 2,
+	ENDING_PROVEN = 3
+};
+
 struct ending {
 	const char *name;  /* "inside-header" */
-	const char *claim; /* what the peer does, as one line */
+	const char *claim; /* what the peer does: "sends close_notify, then FIN" */
 	struct adversary_script script;
-	uint32_t data_bytes; /* a reader that reads on to the end may have so many */
-	bool proven;         /* all of them, and nothing more, are proven by a close_notify */
-	bool in_handshake;   /* ends before any data could flow */
+	uint32_t data_bytes; /* before the closure, or before the end where there is none */
+	enum ending_proof proof;
 };
 
 /* The rows in turn; NULL past the last. */

@@ -48,11 +48,14 @@ struct takeover {
 	uint8_t buffer[RECORD_BODY_MAX];
 };
 
-struct takeover *takeover_new(const struct keylog *keylog)
+struct takeover *takeover_new(const struct keylog *keylog, enum lw_version spoken)
 {
 	struct takeover *t = calloc(1, sizeof *t);
-	if (t != NULL)
-		t->keylog = keylog;
+	if (t == NULL)
+		return NULL;
+	t->keylog = keylog;
+	for (unsigned i = 0; i < SIDES; i++)
+		t->sides[i].half.version = spoken;
 	return t;
 }
 

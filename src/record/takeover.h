@@ -22,8 +22,11 @@ enum takeover_result {
 
 struct takeover;
 
-/* `keylog` is borrowed and read whenever keys are due.  NULL: out of memory. */
-LW_MUST_CHECK struct takeover *takeover_new(const struct keylog *keylog);
+/*
+ * `keylog` is borrowed and read whenever keys are due.  `spoken` is the version that headers sealed
+ * before the ServerHello carry; unknown gives that of TLS 1.0.  NULL: out of memory.
+ */
+LW_MUST_CHECK struct takeover *takeover_new(const struct keylog *keylog, enum lw_version spoken);
 
 /*
  * Opens the first record of `bytes`, which `side` sent.  When opened, `*used` is its length and
