@@ -53,7 +53,7 @@ enum adversary_end { ADVERSARY_ENDED_FIN, ADVERSARY_ENDED_RST };
 /* What the subject did, counted; the exchange has the order. */
 struct adversary_tally {
 	uint64_t data_bytes; /* application data */
-	unsigned records;    /* whole records, all types, after the handshake */
+	unsigned records;    /* whole ones after the handshake: data, alerts, tickets, KeyUpdate */
 	unsigned alerts;
 	unsigned close_notifies;
 	unsigned fatals;    /* alerts at level fatal */

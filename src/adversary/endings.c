@@ -10,56 +10,54 @@
 enum { WARNING = 1, FATAL = 2 };
 enum { CLOSE_NOTIFY = 0, HANDSHAKE_FAILURE = 40, USER_CANCELED = 90 };
 
-#define STEPS(...) ((const struct adversary_step[]){ __VA_ARGS__, STEP_END })
-
 static const struct ending endings[] = {
 	{
 	    .name = "close-notify",
 	    .claim = "sends close_notify, then FIN",
-	    .script.steps = STEPS(DATA, STEP_CLOSE_NOTIFY, STEP_FIN),
+	    .script = SCRIPT(DATA, STEP_CLOSE_NOTIFY, STEP_FIN),
 	    .data_bytes = ENDING_DATA_BYTES,
 	    .proof = ENDING_PROVEN,
 	},
 	{
 	    .name = "none-at-boundary",
 	    .claim = "sends FIN between two records, no close_notify",
-	    .script.steps = STEPS(DATA, STEP_FIN),
+	    .script = SCRIPT(DATA, STEP_FIN),
 	    .data_bytes = ENDING_DATA_BYTES,
 	},
 	{
 	    .name = "inside-header",
 	    .claim = "sends three bytes of a record's header, then FIN",
-	    .script.steps = STEPS(DATA, STEP_CUT_RECORD(ENDING_RECORD_BYTES, 3), STEP_FIN),
+	    .script = SCRIPT(DATA, STEP_CUT_RECORD(ENDING_RECORD_BYTES, 3), STEP_FIN),
 	    .data_bytes = ENDING_DATA_BYTES,
 	},
 	{
 	    .name = "inside-record",
 	    .claim = "sends a hundred bytes of a longer record, then FIN",
-	    .script.steps = STEPS(DATA, STEP_CUT_RECORD(ENDING_RECORD_BYTES, 100), STEP_FIN),
+	    .script = SCRIPT(DATA, STEP_CUT_RECORD(ENDING_RECORD_BYTES, 100), STEP_FIN),
 	    .data_bytes = ENDING_DATA_BYTES,
 	},
 	{
 	    .name = "reset",
 	    .claim = "resets the transport, no close_notify",
-	    .script.steps = STEPS(DATA, STEP_RST),
+	    .script = SCRIPT(DATA, STEP_RST),
 	    .data_bytes = ENDING_DATA_BYTES,
 	},
 	{
 	    .name = "fatal-alert",
 	    .claim = "sends a fatal alert, then FIN",
-	    .script.steps = STEPS(DATA, STEP_ALERT(FATAL, HANDSHAKE_FAILURE), STEP_FIN),
+	    .script = SCRIPT(DATA, STEP_ALERT(FATAL, HANDSHAKE_FAILURE), STEP_FIN),
 	    .data_bytes = ENDING_DATA_BYTES,
 	},
 	{
 	    .name = "error-at-warning",
 	    .claim = "sends an error alert at level warning, then FIN",
-	    .script.steps = STEPS(DATA, STEP_ALERT(WARNING, HANDSHAKE_FAILURE), STEP_FIN),
+	    .script = SCRIPT(DATA, STEP_ALERT(WARNING, HANDSHAKE_FAILURE), STEP_FIN),
 	    .data_bytes = ENDING_DATA_BYTES,
 	},
 	{
 	    .name = "close-at-fatal",
 	    .claim = "sends close_notify at level fatal, then FIN",
-	    .script.steps = STEPS(DATA, STEP_ALERT(FATAL, CLOSE_NOTIFY), STEP_FIN),
+	    .script = SCRIPT(DATA, STEP_ALERT(FATAL, CLOSE_NOTIFY), STEP_FIN),
 	    .data_bytes = ENDING_DATA_BYTES,
 	    .proof = ENDING_PROVEN_13,
 	},
@@ -74,22 +72,22 @@ static const struct ending endings[] = {
 	{
 	    .name = "data-after",
 	    .claim = "sends close_notify, then more data, then FIN",
-	    .script.steps = STEPS(DATA, STEP_CLOSE_NOTIFY, DATA, STEP_FIN),
+	    .script = SCRIPT(DATA, STEP_CLOSE_NOTIFY, DATA, STEP_FIN),
 	    .data_bytes = ENDING_DATA_BYTES,
 	    .proof = ENDING_PROVEN,
 	},
 	{
 	    .name = "garbage-after",
 	    .claim = "sends close_notify, then bytes that are no record, then FIN",
-	    .script.steps = STEPS(DATA, STEP_CLOSE_NOTIFY, STEP_GARBAGE(64), STEP_FIN),
+	    .script = SCRIPT(DATA, STEP_CLOSE_NOTIFY, STEP_GARBAGE(64), STEP_FIN),
 	    .data_bytes = ENDING_DATA_BYTES,
 	    .proof = ENDING_PROVEN,
 	},
 	{
 	    .name = "plaintext-after",
 	    .claim = "sends close_notify, goes on in the clear, then FIN",
-	    .script.steps = STEPS(DATA, STEP_CLOSE_NOTIFY,
-	                          STEP_PLAINTEXT("220 in the clear again\r\n"), STEP_FIN),
+	    .script = SCRIPT(DATA, STEP_CLOSE_NOTIFY, STEP_PLAINTEXT("220 in the clear again\r\n"),
+	                     STEP_FIN),
 	    .data_bytes = ENDING_DATA_BYTES,
 	    .proof = ENDING_PROVEN,
 	},
@@ -112,28 +110,28 @@ static const struct ending endings[] = {
 	{
 	    .name = "close-twice",
 	    .claim = "sends close_notify twice, then FIN",
-	    .script.steps = STEPS(DATA, STEP_CLOSE_NOTIFY, STEP_CLOSE_NOTIFY, STEP_FIN),
+	    .script = SCRIPT(DATA, STEP_CLOSE_NOTIFY, STEP_CLOSE_NOTIFY, STEP_FIN),
 	    .data_bytes = ENDING_DATA_BYTES,
 	    .proof = ENDING_PROVEN,
 	},
 	{
 	    .name = "split-alert",
 	    .claim = "sends close_notify split over two records, then FIN",
-	    .script.steps = STEPS(DATA, STEP_SPLIT_ALERT(WARNING, CLOSE_NOTIFY), STEP_FIN),
+	    .script = SCRIPT(DATA, STEP_SPLIT_ALERT(WARNING, CLOSE_NOTIFY), STEP_FIN),
 	    .data_bytes = ENDING_DATA_BYTES,
 	    .proof = ENDING_PROVEN_TO_12,
 	},
 	{
 	    .name = "joined-alerts",
 	    .claim = "sends a warning and close_notify in one record, then FIN",
-	    .script.steps = STEPS(DATA, STEP_RAW_ALERT("\1\x5a\1\0"), STEP_FIN),
+	    .script = SCRIPT(DATA, STEP_RAW_ALERT("\1\x5a\1\0"), STEP_FIN),
 	    .data_bytes = ENDING_DATA_BYTES,
 	    .proof = ENDING_PROVEN_TO_12,
 	},
 	{
 	    .name = "silence",
 	    .claim = "says nothing more and keeps the transport open",
-	    .script.steps = STEPS(DATA, STEP_SILENCE),
+	    .script = SCRIPT(DATA, STEP_SILENCE),
 	    .data_bytes = ENDING_DATA_BYTES,
 	},
 	{

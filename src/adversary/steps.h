@@ -1,10 +1,9 @@
 /* steps: the script of an adversary, as const rows.
  *
- *     static const struct adversary_step steps[] = {
- *             STEP_DATA(1000), STEP_CLOSE_NOTIFY, STEP_FIN, STEP_END,
- *     };
- *     static const struct adversary_script script = { .steps = steps };
+ *     static const struct adversary_script script =
+ *             SCRIPT(STEP_DATA(1000), STEP_CLOSE_NOTIFY, STEP_FIN);
  *
+ * (Inside a function without `static`: the steps then live as long as their block.)
  * A step begins when the one before it is over: bytes handed out, condition met.  When the script
  * is over the adversary says nothing more, reads on and waits for the subject's end.
  */
@@ -60,6 +59,13 @@ struct adversary_script {
 	const struct adversary_step *steps; /* up to STEP_END */
 	enum adversary_start start;
 };
+
+/* Some steps, closed by STEP_END; a script of them, from after the handshake. */
+#define STEPS(...) ((const struct adversary_step[]){ __VA_ARGS__, STEP_END })
+#define SCRIPT(...)                                                                                \
+	{                                                                                          \
+		.steps = STEPS(__VA_ARGS__)                                                        \
+	}
 
 #define STEP_END                                                                                   \
 	{                                                                                          \
