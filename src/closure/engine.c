@@ -28,7 +28,7 @@ static const struct {
 	[LW_EV_FLUSHED]         = { NOTHING,          LW_W_FLUSHED,     NOTHING },
 	[LW_EV_LIBRARY_FAILED]  = { LW_R_FAILED,      LW_W_FAILED,      NOTHING },
 	[LW_EV_LIBRARY_ALERTED] = { LW_R_FAILED,      LW_W_ALERTED,     NOTHING },
-	[LW_EV_WARNING_LIMIT]   = { LW_R_FAILED,      LW_W_ABORT,       NOTHING }, /* rule: refuse-warning-with-fatal */
+	[LW_EV_WARNING_LIMIT]   = { LW_R_FAILED,      NOTHING,          NOTHING }, /* the level READ_FAILED does the rest */
 	[LW_EV_DEADLINE]        = { LW_R_EXPIRE,      LW_W_EXPIRE,      NOTHING },
 	[LW_EV_DRAINED]         = { LW_R_ABANDON,     NOTHING,          LW_T_DRAINED },
 	[LW_EV_COMPLETE]        = { LW_R_COMPLETE,    NOTHING,          NOTHING },
@@ -161,12 +161,12 @@ static unsigned tell_transport(const struct lw_tables *tables, struct lw_engine 
 	                    (write != LW_ENDING_OPEN && write != LW_ENDING_CLOSED);
 	unsigned actions = 0;
 
+	if (spoilt) /* before the FIN, which an unwrap that becomes a close must still hear of */
+		actions |= feed_transport(tables, e, LW_T_SPOILT);
 	if (e->peer_fin)
 		actions |= feed_transport(tables, e, LW_T_PEER_FIN);
 	if (read == LW_ENDING_CLOSED && write == LW_ENDING_CLOSED)
 		actions |= feed_transport(tables, e, LW_T_BOTH_CLOSED);
-	if (spoilt)
-		actions |= feed_transport(tables, e, LW_T_SPOILT);
 	if (is_over(e))
 		actions |= feed_transport(tables, e, LW_T_OVER);
 	return actions;
@@ -237,6 +237,7 @@ static uint8_t note_event(struct lw_engine *e, const struct lw_engine_event *eve
 		break;
 	case LW_EV_LIBRARY_FAILED:
 	case LW_EV_LIBRARY_ALERTED:
+	case LW_EV_WARNING_LIMIT:
 		e->fatal |= !read_over; /* rule: forget-failed-secrets */
 		break;
 	default:
@@ -261,7 +262,7 @@ static uint8_t note_alert(struct lw_engine *e, const struct lw_engine_event *eve
 	if (class == LW_ALERT_IS_CLOSURE && e->closed_first == LW_CLOSED_FIRST_NOBODY &&
 	    e->read != LW_READ_SHAKING)
 		e->closed_first = LW_CLOSED_FIRST_PEER;
-	if (class == LW_ALERT_IS_FATAL)
+	if (class != LW_ALERT_IS_CLOSURE) /* received, or due in answer to a malformed one */
 		e->fatal = true;
 	return alert_inputs[class];
 }

@@ -94,7 +94,8 @@ const struct lw_tables lw_tables = {
 		[LW_W_FAILED]       = DROPS(FAILED),
 		[LW_W_EXPIRE]       = DROPS(EXPIRED),
 		[LW_W_PEER_ABORTED] = DROPS(ABORTED),               /* rule: close-at-once-on-fatal */
-		[LW_W_READ_FAILED]  = DROPS(FAILED),
+		/* what failed by our judgement, not the library's; rules: refuse-warning-with-fatal, send-defined-fatal */
+		[LW_W_READ_FAILED]  = DO(LW_DO_DISCARD | LW_DO_SEAL_FATAL, LW_WRITE_ABORTING),
 		[LW_W_ANSWER]       = DO(LW_DO_DISCARD, LW_WRITE_FLUSHING), /* rules: answer-at-once, discard-pending-writes */
 		[LW_W_SEALED]       = GO(LW_WRITE_OPEN),
 	},
@@ -109,7 +110,7 @@ const struct lw_tables lw_tables = {
 		[LW_W_FAILED]       = DROPS(FAILED),
 		[LW_W_EXPIRE]       = DROPS(EXPIRED),               /* no close_notify behind our own loss */
 		[LW_W_PEER_ABORTED] = DROPS(ABORTED),
-		[LW_W_READ_FAILED]  = DROPS(FAILED),
+		[LW_W_READ_FAILED]  = DO(LW_DO_DISCARD | LW_DO_SEAL_FATAL, LW_WRITE_ABORTING),
 		[LW_W_ANSWER]       = DO(LW_DO_DISCARD, LW_WRITE_FLUSHING), /* rule: discard-pending-writes */
 		[LW_W_SEALED]       = DO(LW_DO_SEAL_CLOSE_NOTIFY, LW_WRITE_CLOSING), /* rule: send-before-closing */
 	},
