@@ -2,6 +2,7 @@
 #include "cli/verb.h"
 
 const struct verb *const verbs[] = {
+	&cut_verb,
 	&completion_verb,
 	NULL,
 };
