@@ -28,6 +28,7 @@ static const struct {
 	[LW_EV_FLUSHED]         = { NOTHING,          LW_W_FLUSHED,     NOTHING },
 	[LW_EV_LIBRARY_FAILED]  = { LW_R_FAILED,      LW_W_FAILED,      NOTHING },
 	[LW_EV_LIBRARY_ALERTED] = { LW_R_FAILED,      LW_W_ALERTED,     NOTHING },
+	[LW_EV_WRITE_ALERTED]   = { NOTHING,          LW_W_ALERTED,     NOTHING },
 	[LW_EV_WARNING_LIMIT]   = { LW_R_FAILED,      NOTHING,          NOTHING }, /* the level READ_FAILED does the rest */
 	[LW_EV_DEADLINE]        = { LW_R_EXPIRE,      LW_W_EXPIRE,      NOTHING },
 	[LW_EV_DRAINED]         = { LW_R_ABANDON,     NOTHING,          LW_T_DRAINED },

@@ -29,6 +29,8 @@ enum lw_event_kind {
 	LW_EV_FLUSHED,         /* the alert left */
 	LW_EV_LIBRARY_FAILED,  /* the TLS library failed and sends no alert */
 	LW_EV_LIBRARY_ALERTED, /* the TLS library failed and sealed a fatal alert: `description` */
+	LW_EV_WRITE_ALERTED,   /* the TLS library sealed a fatal alert, for no fault of the peer's
+	                          alert */
 	LW_EV_WARNING_LIMIT,   /* the peer sent more warnings in a row than we stand */
 	LW_EV_DEADLINE,        /* the armed ending deadline ran out */
 	LW_EV_DRAINED,         /* the armed drain limit, in time or bytes, was passed */
