@@ -1,0 +1,566 @@
+/*
+ * openssl: the adapter for OpenSSL 3.  It includes nothing but installed headers.
+ *
+ * A filter BIO is pushed under the SSL's own BIOs; through it the wire sees
+ * every byte.  On a plain socket BIO the wire takes the descriptor itself, so
+ * that no call blocks or raises SIGPIPE; any other chain is used through its
+ * own calls.  Alerts are told by the info callback, behind which the
+ * application's own is still called.  No policy lives here.
+ */
+#include <errno.h>
+#include <lastword/adapter.h>
+#include <lastword/openssl.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define FATAL_ALERT 2
+#define MODES       (SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER)
+
+typedef void info_callback(const SSL *ssl, int where, int value);
+
+struct openssl {
+	SSL *ssl;
+	BIO *rbio; /* the application's, under our filters */
+	BIO *wbio;
+	BIO *rfilter;
+	BIO *wfilter; /* the same as rfilter where the application's are the same */
+	struct lw_wire *wire;
+	info_callback *info; /* the application's own */
+	int info_is_inherited;
+	size_t held_bytes; /* plaintext of a sealed record that is half out */
+	uint64_t modes_added;
+	int quiet_shutdown;
+	int observing;
+};
+
+static const unsigned char zeros[LW_ADAPTER_WRITE_MAX];
+
+/* Where a stream's context is found again from an SSL, and its filter's method. */
+static int ssl_index = -1;
+static BIO_METHOD *filter_method;
+static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+
+/* The filter BIO */
+
+static int answer(BIO *bio, enum lw_io io, size_t n, int again_flag)
+{
+	BIO_clear_retry_flags(bio);
+	switch (io) {
+	case LW_IO_OK:
+		return (int)n;
+	case LW_IO_AGAIN:
+		BIO_set_flags(bio, again_flag | BIO_FLAGS_SHOULD_RETRY);
+		return -1;
+	case LW_IO_FIN:
+		return 0;
+	case LW_IO_RESET:
+	case LW_IO_ERROR:
+	default:
+		return -1;
+	}
+}
+
+static int filter_read(BIO *bio, char *buf, int cap)
+{
+	struct openssl *o = BIO_get_data(bio);
+	size_t n = 0;
+	enum lw_io io;
+
+	if (cap <= 0)
+		return 0;
+	io = lw_wire_recv(o->wire, buf, (size_t)cap, &n);
+	return answer(bio, io, n, BIO_FLAGS_READ);
+}
+
+static int filter_write(BIO *bio, const char *buf, int len)
+{
+	struct openssl *o = BIO_get_data(bio);
+	size_t n = 0;
+	enum lw_io io;
+
+	if (len <= 0)
+		return 0;
+	io = lw_wire_send(o->wire, buf, (size_t)len, &n);
+	return answer(bio, io, n, BIO_FLAGS_WRITE);
+}
+
+static long filter_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+	struct openssl *o = BIO_get_data(bio);
+	BIO *next = BIO_next(bio);
+
+	switch (command) {
+#ifdef BIO_CTRL_SET_KTLS
+	case BIO_CTRL_SET_KTLS: /* with kernel TLS nobody would see the records */
+	case BIO_CTRL_GET_KTLS_SEND:
+	case BIO_CTRL_GET_KTLS_RECV:
+		return 0;
+#endif
+	case BIO_CTRL_FLUSH:
+		return next && o->observing ? BIO_ctrl(next, command, number, pointer) : 1;
+	case BIO_CTRL_EOF: /* the transport's ending is not for the library */
+		return next && o->observing ? BIO_ctrl(next, command, number, pointer) : 0;
+	default:
+		return next ? BIO_ctrl(next, command, number, pointer) : 0;
+	}
+}
+
+static int filter_create(BIO *bio)
+{
+	BIO_set_init(bio, 1);
+	return 1;
+}
+
+/* An application that frees the SSL first leaves nothing to detach from. */
+static void on_ssl_free(void *parent, void *context, CRYPTO_EX_DATA *data, int index, long number,
+                        void *pointer)
+{
+	struct openssl *o = context;
+
+	(void)parent, (void)data, (void)index, (void)number, (void)pointer;
+	if (o)
+		o->ssl = NULL;
+}
+
+static void set_up(void)
+{
+	ssl_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, on_ssl_free);
+	filter_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_FILTER, "lastword wire");
+	if (!filter_method)
+		return;
+	if (BIO_meth_set_read(filter_method, filter_read) != 1 ||
+	    BIO_meth_set_write(filter_method, filter_write) != 1 ||
+	    BIO_meth_set_ctrl(filter_method, filter_ctrl) != 1 ||
+	    BIO_meth_set_create(filter_method, filter_create) != 1) {
+		BIO_meth_free(filter_method);
+		filter_method = NULL;
+	}
+}
+
+/* The application's BIOs as a transport */
+
+static enum lw_io io_of_bio(BIO *bio, int did, size_t *n, int *os_error)
+{
+	const int error = errno;
+
+	*n = 0;
+	if (did > 0) {
+		*n = (size_t)did;
+		return LW_IO_OK;
+	}
+	if (BIO_should_retry(bio))
+		return LW_IO_AGAIN;
+	if (did == 0)
+		return LW_IO_FIN;
+	if (error == ECONNRESET || error == EPIPE)
+		return LW_IO_RESET;
+	*os_error = error;
+	return LW_IO_ERROR;
+}
+
+static int int_length(size_t len)
+{
+	return len < (1u << 30) ? (int)len : 1 << 30;
+}
+
+static enum lw_io bio_recv(void *context, void *buf, size_t cap, size_t *n, int *os_error)
+{
+	struct openssl *o = context;
+
+	errno = 0;
+	return io_of_bio(o->rbio, BIO_read(o->rbio, buf, int_length(cap)), n, os_error);
+}
+
+static enum lw_io bio_send(void *context, const void *buf, size_t len, size_t *n, int *os_error)
+{
+	struct openssl *o = context;
+	enum lw_io io;
+
+	errno = 0;
+	io = io_of_bio(o->wbio, BIO_write(o->wbio, buf, int_length(len)), n, os_error);
+	return io == LW_IO_FIN ? LW_IO_RESET : io; /* nobody takes it any more */
+}
+
+/* What the library tells */
+
+static void on_info(const SSL *ssl, int where, int value)
+{
+	struct openssl *o = SSL_get_ex_data(ssl, ssl_index);
+	const uint8_t level = (uint8_t)(value >> 8), description = (uint8_t)value;
+
+	if (!o)
+		return;
+	if (where & SSL_CB_ALERT) {
+		if (where & SSL_CB_READ)
+			lw_wire_alert_received(o->wire, level, description);
+		else
+			lw_wire_alert_sent(o->wire, level, description);
+	} else if (o->observing && (where & SSL_CB_HANDSHAKE_START)) {
+		lw_wire_observe_handshake_message(o->wire);
+	} else if (o->observing && (where & SSL_CB_HANDSHAKE_DONE)) {
+		lw_wire_observe_established(o->wire);
+	}
+	if (o->info)
+		o->info(ssl, where, value);
+}
+
+static enum lw_tls tls_of_error(struct openssl *o, int did)
+{
+	switch (SSL_get_error(o->ssl, did)) {
+	case SSL_ERROR_WANT_READ:
+		return LW_TLS_WANTS_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return LW_TLS_WANTS_WRITE;
+	case SSL_ERROR_ZERO_RETURN:
+		return LW_TLS_ENDED;
+	case SSL_ERROR_WANT_X509_LOOKUP:
+	case SSL_ERROR_WANT_ASYNC:
+	case SSL_ERROR_WANT_ASYNC_JOB:
+	case SSL_ERROR_WANT_CLIENT_HELLO_CB:
+	case SSL_ERROR_WANT_RETRY_VERIFY:
+		return LW_TLS_WANTS_CALLER;
+	default:
+		return LW_TLS_FAILED;
+	}
+}
+
+static enum lw_tls openssl_handshake(void *context)
+{
+	struct openssl *o = context;
+	int did;
+
+	if (SSL_is_init_finished(o->ssl))
+		return LW_TLS_DONE;
+	ERR_clear_error();
+	did = SSL_do_handshake(o->ssl);
+	return did == 1 ? LW_TLS_DONE : tls_of_error(o, did);
+}
+
+static enum lw_tls openssl_read(void *context, void *buf, size_t cap, size_t *n)
+{
+	struct openssl *o = context;
+	int did;
+
+	ERR_clear_error();
+	did = SSL_read_ex(o->ssl, buf, cap, n);
+	if (did == 1)
+		return LW_TLS_DONE;
+	*n = 0;
+	return tls_of_error(o, did);
+}
+
+static enum lw_tls openssl_peek(void *context)
+{
+	struct openssl *o = context;
+	unsigned char octet;
+	size_t n;
+	int did;
+
+	ERR_clear_error();
+	did = SSL_peek_ex(o->ssl, &octet, 1, &n);
+	return did == 1 ? LW_TLS_DONE : tls_of_error(o, did);
+}
+
+/* More than one record a call could not be finished without its plaintext. */
+static size_t record_limit(const struct openssl *o)
+{
+	const SSL_SESSION *session = SSL_get0_session(o->ssl);
+	const uint8_t code = session ? SSL_SESSION_get_max_fragment_length(session) : 0;
+
+	return code >= TLSEXT_max_fragment_length_512 && code <= TLSEXT_max_fragment_length_4096
+	           ? (size_t)256 << code
+	           : LW_ADAPTER_WRITE_MAX;
+}
+
+static enum lw_tls openssl_write(void *context, const void *buf, size_t len, size_t *n)
+{
+	struct openssl *o = context;
+	const size_t limit = record_limit(o);
+	int did;
+
+	if (len > limit)
+		len = limit;
+	ERR_clear_error();
+	did = SSL_write_ex(o->ssl, buf, len, n);
+	if (did == 1)
+		return LW_TLS_DONE;
+	*n = 0;
+	if (SSL_get_error(o->ssl, did) == SSL_ERROR_WANT_WRITE)
+		*n = o->held_bytes = len;
+	return tls_of_error(o, did);
+}
+
+/* The record is sealed: only its length counts, not what the bytes are. */
+static enum lw_tls openssl_flush(void *context)
+{
+	struct openssl *o = context;
+	size_t n;
+	int did;
+
+	if (o->held_bytes == 0)
+		return LW_TLS_DONE;
+	ERR_clear_error();
+	did = SSL_write_ex(o->ssl, zeros, o->held_bytes, &n);
+	if (did != 1)
+		return tls_of_error(o, did);
+	o->held_bytes = 0;
+	return LW_TLS_DONE;
+}
+
+static enum lw_tls openssl_seal_close_notify(void *context)
+{
+	struct openssl *o = context;
+
+	ERR_clear_error();
+	/* Once, and never again: a second call would read. */
+	return SSL_shutdown(o->ssl) >= 0 ? LW_TLS_DONE : LW_TLS_FAILED;
+}
+
+/* OpenSSL has no call for it: a record of impossible length makes it seal one. */
+static enum lw_tls openssl_seal_fatal(void *context)
+{
+	struct openssl *o = context;
+	unsigned char scratch[1024];
+	size_t n = 0;
+	int did;
+
+	/* After the peer's closure the library would read nothing. */
+	SSL_set_shutdown(o->ssl, SSL_get_shutdown(o->ssl) & ~SSL_RECEIVED_SHUTDOWN);
+	lw_wire_poison(o->wire);
+	do {
+		ERR_clear_error();
+		did = SSL_read_ex(o->ssl, scratch, sizeof scratch, &n);
+	} while (did == 1); /* ends with the record under way, at the latest */
+	OPENSSL_cleanse(scratch, sizeof scratch);
+	return tls_of_error(o, did) == LW_TLS_FAILED ? LW_TLS_DONE : LW_TLS_FAILED;
+}
+
+static bool openssl_forget_session(void *context)
+{
+	struct openssl *o = context;
+	SSL_SESSION *session = SSL_get0_session(o->ssl);
+
+	if (session)
+		(void)SSL_CTX_remove_session(SSL_get_SSL_CTX(o->ssl), session);
+	return true;
+}
+
+static uint16_t openssl_version(void *context)
+{
+	struct openssl *o = context;
+
+	return SSL_is_init_finished(o->ssl) ? (uint16_t)SSL_version(o->ssl) : 0;
+}
+
+static size_t openssl_unread(void *context)
+{
+	struct openssl *o = context;
+
+	return (size_t)SSL_pending(o->ssl);
+}
+
+static void openssl_detach(void *context)
+{
+	struct openssl *o = context;
+
+	if (!o->ssl)
+		return;
+	SSL_set_info_callback(o->ssl, o->info_is_inherited ? NULL : o->info);
+	SSL_set_ex_data(o->ssl, ssl_index, NULL);
+	SSL_clear_mode(o->ssl, (long)o->modes_added);
+	SSL_set_quiet_shutdown(o->ssl, o->quiet_shutdown);
+	/* The SSL drops its references to the filters; only then may they leave their chains. */
+	if (!BIO_up_ref(o->rfilter) || !BIO_up_ref(o->wfilter))
+		return;
+	SSL_set0_rbio(o->ssl, o->rbio);
+	SSL_set0_wbio(o->ssl, o->wbio);
+	(void)BIO_pop(o->rfilter);
+	if (o->wfilter != o->rfilter)
+		(void)BIO_pop(o->wfilter);
+	BIO_free(o->rfilter);
+	BIO_free(o->wfilter);
+}
+
+static const struct lw_adapter adapter = {
+	.name = "openssl",
+	.handshake = openssl_handshake,
+	.read = openssl_read,
+	.peek = openssl_peek,
+	.write = openssl_write,
+	.flush = openssl_flush,
+	.seal_close_notify = openssl_seal_close_notify,
+	.seal_fatal = openssl_seal_fatal,
+	.forget_session = openssl_forget_session,
+	.version = openssl_version,
+	.unread = openssl_unread,
+	.detach = openssl_detach,
+};
+
+/* Attaching */
+
+static const char *refusal(const SSL *ssl, int observing)
+{
+	if (!SSL_get_rbio(ssl) || !SSL_get_wbio(ssl))
+		return "the SSL object has no BIOs: call SSL_set_fd() or SSL_set_bio() first";
+	if (SSL_get_ex_data(ssl, ssl_index))
+		return "a stream is attached to this SSL object already";
+	if (SSL_is_dtls(ssl))
+		return "DTLS has no stream";
+	if (SSL_get_shutdown(ssl) != 0)
+		return "the connection is shut down already";
+	if (BIO_get_ktls_send(SSL_get_wbio(ssl)) || BIO_get_ktls_recv(SSL_get_rbio(ssl)))
+		return "kernel TLS is active: nobody would see the records";
+	if (!SSL_is_init_finished(ssl) && SSL_get_early_data_status(ssl) != SSL_EARLY_DATA_NOT_SENT)
+		return "early data is under way: finish the handshake first";
+	if (!observing && SSL_is_init_finished(ssl) && SSL_want(ssl) == SSL_WRITING)
+		return "a write is under way: finish it first";
+	return NULL;
+}
+
+/* OpenSSL holds part of a record that the wire has not seen. */
+static bool holds_part_of_a_record(const SSL *ssl)
+{
+	if (strcmp(SSL_rstate_string(ssl), "RH") != 0)
+		return true;
+	if (!SSL_has_pending(ssl))
+		return false;
+	return SSL_pending(ssl) == 0 || SSL_get_read_ahead(ssl);
+}
+
+/* The descriptor of a BIO that is a stream socket and nothing else, or -1. */
+static int socket_of(BIO *bio)
+{
+	int fd = -1, type = 0;
+	socklen_t len = sizeof type;
+
+	if (BIO_next(bio) || !(BIO_method_type(bio) & BIO_TYPE_DESCRIPTOR))
+		return -1;
+	if (BIO_get_fd(bio, &fd) < 0 || fd < 0)
+		return -1;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 || type != SOCK_STREAM)
+		return -1;
+	return fd;
+}
+
+static bool push_filters(struct openssl *o)
+{
+	o->rfilter = BIO_new(filter_method);
+	o->wfilter = o->rbio == o->wbio ? o->rfilter : BIO_new(filter_method);
+	if (!o->rfilter || !o->wfilter)
+		goto fail;
+	/* The SSL's two references to its BIOs become ours, and its new ones are to the filters. */
+	if (o->rfilter == o->wfilter && !BIO_up_ref(o->rfilter))
+		goto fail;
+	if (!BIO_up_ref(o->rbio))
+		goto fail;
+	if (!BIO_up_ref(o->wbio)) {
+		BIO_free(o->rbio);
+		goto fail;
+	}
+	BIO_set_data(o->rfilter, o);
+	BIO_set_data(o->wfilter, o);
+	(void)BIO_push(o->rfilter, o->rbio);
+	if (o->wfilter != o->rfilter)
+		(void)BIO_push(o->wfilter, o->wbio);
+	SSL_set0_rbio(o->ssl, o->rfilter);
+	SSL_set0_wbio(o->ssl, o->wfilter);
+	return true;
+fail:
+	if (o->wfilter != o->rfilter)
+		BIO_free(o->wfilter);
+	BIO_free(o->rfilter);
+	return false;
+}
+
+static void choose_transport(struct openssl *o)
+{
+	const struct lw_transport transport = { bio_recv, bio_send, o };
+	const int fd = socket_of(o->rbio);
+
+	if (!o->observing && fd >= 0 && fd == socket_of(o->wbio))
+		lw_wire_use_fd(o->wire, fd);
+	else
+		lw_wire_use_transport(o->wire, &transport);
+}
+
+static void take_over(struct openssl *o)
+{
+	SSL *ssl = o->ssl;
+
+	o->info = SSL_get_info_callback(ssl);
+	if (!o->info) {
+		o->info = SSL_CTX_get_info_callback(SSL_get_SSL_CTX(ssl));
+		o->info_is_inherited = 1;
+	}
+	SSL_set_info_callback(ssl, on_info);
+	o->quiet_shutdown = SSL_get_quiet_shutdown(ssl);
+	if (o->observing)
+		return;
+	o->modes_added = MODES & ~(uint64_t)SSL_get_mode(ssl);
+	SSL_set_mode(ssl, MODES);
+	SSL_set_quiet_shutdown(ssl, 0);
+	/* One record a call: see record_limit(). */
+	SSL_set_max_send_fragment(ssl, LW_ADAPTER_WRITE_MAX);
+	SSL_set_split_send_fragment(ssl, LW_ADAPTER_WRITE_MAX);
+}
+
+static struct lw_stream *attach(SSL *ssl, const struct lw_options *options, int observing,
+                                const char **why)
+{
+	const char *unused;
+	struct lw_stream *s;
+	struct openssl *o;
+
+	if (!why)
+		why = &unused;
+	*why = "OpenSSL gave no memory";
+	if (!CRYPTO_THREAD_run_once(&once, set_up) || ssl_index < 0 || !filter_method)
+		return NULL;
+	*why = refusal(ssl, observing);
+	if (*why)
+		return NULL;
+	*why = "out of memory";
+	s = lw_stream_new(&adapter, sizeof *o, options, observing);
+	if (!s)
+		return NULL;
+	o = lw_stream_context(s);
+	o->ssl = ssl;
+	o->wire = lw_stream_wire(s);
+	o->observing = observing;
+	o->rbio = SSL_get_rbio(ssl);
+	o->wbio = SSL_get_wbio(ssl);
+	if (holds_part_of_a_record(ssl))
+		lw_wire_lose_boundaries(o->wire);
+	if (SSL_set_ex_data(ssl, ssl_index, o) != 1)
+		goto fail;
+	if (!push_filters(o)) {
+		SSL_set_ex_data(ssl, ssl_index, NULL);
+		goto fail;
+	}
+	choose_transport(o);
+	take_over(o);
+	*why = NULL;
+	if (SSL_is_init_finished(ssl)) {
+		if (observing)
+			lw_wire_observe_established(o->wire);
+		else if (lw_handshake(s) != LW_OK)
+			*why = "this version of TLS is not known"; /* cannot be: OpenSSL has no
+			                                              other */
+	}
+	return s;
+fail:
+	lw_stream_drop(s);
+	return NULL;
+}
+
+struct lw_stream *lw_openssl_attach(SSL *ssl, const struct lw_options *options, const char **why)
+{
+	return attach(ssl, options, 0, why);
+}
+
+struct lw_stream *lw_openssl_observe(SSL *ssl, const struct lw_options *options, const char **why)
+{
+	return attach(ssl, options, 1, why);
+}

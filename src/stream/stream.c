@@ -1,0 +1,393 @@
+/*
+ * stream: making one, reading, writing and the handshake.  Each call into the
+ * TLS library is followed by telling the engine what came of it; what to do
+ * then is the engine's answer.  Ending a stream is in ending.c.
+ */
+#include "stream/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void lw_options_default(struct lw_options *options)
+{
+	*options = (struct lw_options){ .policy = LW_POLICY_FRAMED,
+		                        .close_timeout_ms = LW_DEFAULT_CLOSE_TIMEOUT_MS,
+		                        .drain_timeout_ms = LW_DEFAULT_DRAIN_TIMEOUT_MS,
+		                        .drain_bytes = LW_DEFAULT_DRAIN_BYTES };
+}
+
+struct lw_stream *lw_stream_new(const struct lw_adapter *adapter, size_t context_bytes,
+                                const struct lw_options *options, bool observing)
+{
+	struct lw_stream *s = calloc(1, sizeof *s + context_bytes);
+
+	if (!s)
+		return NULL;
+	s->adapter = adapter;
+	lw_options_default(&s->limits);
+	if (options)
+		s->limits = *options;
+	lw_engine_init(&s->engine, s->limits.policy, s->limits.close_timeout_ms > 0);
+	lw_wire_init(&s->wire, s, observing);
+	return s;
+}
+
+void *lw_stream_context(struct lw_stream *s)
+{
+	return s->context;
+}
+
+struct lw_wire *lw_stream_wire(struct lw_stream *s)
+{
+	return &s->wire;
+}
+
+void lw_stream_drop(struct lw_stream *s)
+{
+	free(s);
+}
+
+void lw_free(struct lw_stream *s)
+{
+	if (!s)
+		return;
+	s->adapter->detach(s->context);
+	lw_stream_drop(s);
+}
+
+/* Carries the engine's actions out, in their order.  Nothing unsealed is ever held: no discard. */
+static void perform(struct lw_stream *s, unsigned actions)
+{
+	if (actions & LW_DO_SEAL_CLOSE_NOTIFY)
+		s->due = LW_SEAL_CLOSE_NOTIFY;
+	if (actions & LW_DO_SEAL_FATAL)
+		s->due = LW_SEAL_FATAL;
+	if (actions & (LW_DO_ARM_ENDING | LW_DO_ARM_DRAIN))
+		s->clock_started = false;
+	if (s->wire.observing)
+		return;
+	if (actions & LW_DO_SHUT_WRITE)
+		lw_wire_shut_write(&s->wire);
+	if (actions & LW_DO_END) {
+		if (!s->engine.peer_fin) /* else the system still delivers it */
+			s->bytes_unacknowledged = lw_wire_unacknowledged(&s->wire);
+		lw_wire_end(&s->wire);
+	}
+}
+
+void lw_stream_step(struct lw_stream *s, const struct lw_engine_event *event)
+{
+	perform(s, lw_engine_step(&lw_tables, &s->engine, event));
+}
+
+void lw_stream_tell(struct lw_stream *s, enum lw_event_kind kind)
+{
+	lw_stream_step(s, &(struct lw_engine_event){ .kind = kind });
+}
+
+static void note_write_end(struct lw_stream *s)
+{
+	if (s->wire.write_end == LW_IO_AGAIN || s->write_end_told)
+		return;
+	s->write_end_told = true;
+	lw_stream_step(s, &(struct lw_engine_event){ .kind = s->wire.write_end == LW_IO_ERROR
+	                                                         ? LW_EV_WRITE_ERROR
+	                                                         : LW_EV_WRITE_RESET,
+	                                             .os_error = s->wire.write_error });
+}
+
+static void seal_what_is_due(struct lw_stream *s)
+{
+	const enum lw_seal due = (enum lw_seal)s->due;
+	enum lw_tls did;
+
+	s->due = LW_SEAL_NONE;
+	did = due == LW_SEAL_FATAL ? s->adapter->seal_fatal(s->context)
+	                           : s->adapter->seal_close_notify(s->context);
+	s->wire.muted =
+	    true; /* rules: nothing-after-own-closure, no-close-notify-after-own-fatal */
+	if (did != LW_TLS_DONE) {
+		lw_stream_tell(s, LW_EV_WRITE_ERROR);
+		return;
+	}
+	if (due == LW_SEAL_CLOSE_NOTIFY) /* rule: level-warning */
+		s->wire.sent = (struct lw_alert){ true, LW_ALERT_WARNING, LW_ALERT_CLOSE_NOTIFY };
+	s->leaving = true;
+}
+
+void lw_stream_push(struct lw_stream *s)
+{
+	if (s->wire.observing)
+		return;
+	if (s->engine.pending && !(s->engine.write & LW_LATCH) &&
+	    s->adapter->flush(s->context) == LW_TLS_DONE) {
+		s->write_waits = 0;
+		lw_stream_tell(s, LW_EV_SEALED);
+	}
+	note_write_end(s);
+	if (s->engine.write & LW_LATCH)
+		s->due = LW_SEAL_NONE;
+	if (s->due != LW_SEAL_NONE && !s->engine.pending)
+		seal_what_is_due(s);
+	if (lw_wire_flush(&s->wire) == LW_IO_OK && s->wire.write_end == LW_IO_AGAIN && s->leaving) {
+		s->leaving = false;
+		s->alert_left = true;
+		lw_stream_tell(s, LW_EV_FLUSHED);
+	}
+	note_write_end(s);
+}
+
+static enum lw_event_kind event_of_read_end(enum lw_io end)
+{
+	switch (end) {
+	case LW_IO_FIN:
+		return LW_EV_FIN;
+	case LW_IO_RESET:
+		return LW_EV_RESET;
+	case LW_IO_OK:
+	case LW_IO_AGAIN:
+	case LW_IO_ERROR:
+	default:
+		return LW_EV_READ_ERROR;
+	}
+}
+
+static void note_read_end(struct lw_stream *s)
+{
+	const struct lw_wire *w = &s->wire;
+
+	if (w->read_end == LW_IO_AGAIN)
+		return;
+	lw_stream_step(
+	    s, &(struct lw_engine_event){
+		   .kind = event_of_read_end(w->read_end),
+		   .place = w->boundaries_known ? lw_boundary_place(&w->in) : LW_PLACE_UNKNOWN,
+		   .missing = w->boundaries_known ? lw_boundary_missing(&w->in) : 0,
+		   .os_error = w->read_error });
+}
+
+/* The library stopped: by the peer's alert, by an alert of its own, or without. */
+static void note_library_end(struct lw_stream *s, enum lw_tls did)
+{
+	const bool alerted = did == LW_TLS_FAILED && !s->wire.muted && s->wire.sent.present;
+	struct lw_alert alert = s->wire.final;
+
+	if (alerted) {
+		s->wire.muted = true;
+		s->leaving = true;
+		s->due = LW_SEAL_NONE;
+	}
+	if (!alert.present && did == LW_TLS_ENDED)
+		alert = (struct lw_alert){ true, LW_ALERT_WARNING, LW_ALERT_CLOSE_NOTIFY };
+	if (alert.present) {
+		if (alerted) /* OpenSSL takes a close_notify for a warning too many */
+			lw_stream_tell(s, LW_EV_WRITE_ALERTED);
+		lw_stream_step(s, &(struct lw_engine_event){ .kind = LW_EV_ALERT,
+		                                             .level = alert.level,
+		                                             .description = alert.description });
+		return;
+	}
+	lw_stream_tell(s, alerted ? LW_EV_LIBRARY_ALERTED : LW_EV_LIBRARY_FAILED);
+}
+
+void lw_stream_note_stop(struct lw_stream *s, enum lw_tls did)
+{
+	if (s->engine.read & LW_LATCH)
+		return;
+	switch (did) {
+	case LW_TLS_DONE:
+		break;
+	case LW_TLS_WANTS_READ:
+		s->read_waits = LW_EVENT_READABLE;
+		note_read_end(s);
+		break;
+	case LW_TLS_WANTS_WRITE:
+		s->read_waits = LW_EVENT_WRITABLE;
+		break;
+	case LW_TLS_WANTS_CALLER:
+		s->read_waits = 0;
+		break;
+	case LW_TLS_ENDED:
+	case LW_TLS_FAILED:
+	default:
+		note_library_end(s, did);
+		break;
+	}
+	/* rule: refuse-warning-with-fatal */
+	if (s->engine.warnings_in_a_row > LW_WARNINGS_IN_A_ROW_MAX && !(s->engine.read & LW_LATCH))
+		lw_stream_tell(s, LW_EV_WARNING_LIMIT);
+	if (s->engine.read & LW_LATCH)
+		lw_stream_push(s);
+}
+
+enum lw_status lw_stream_read_status(const struct lw_stream *s)
+{
+	const struct lw_engine *e = &s->engine;
+	const enum lw_ending ending = lw_engine_read_ending(e);
+
+	if (lw_tolerates((enum lw_policy)e->policy, e->complete, ending, e->place))
+		return LW_END; /* rule: end-of-data-on-close-notify */
+	switch (ending) {
+	case LW_ENDING_OPEN:
+		return LW_AGAIN;
+	case LW_ENDING_TRUNCATED:
+	case LW_ENDING_RESET:
+		return LW_TRUNCATED;
+	case LW_ENDING_ABORTED:
+		return LW_ABORTED;
+	case LW_ENDING_CLOSED:
+	case LW_ENDING_EXPIRED:
+	case LW_ENDING_ABANDONED:
+	case LW_ENDING_FAILED:
+	default:
+		return LW_ERROR;
+	}
+}
+
+enum lw_status lw_stream_write_status(const struct lw_stream *s)
+{
+	switch (lw_engine_write_ending(&s->engine)) {
+	case LW_ENDING_OPEN:
+		if (s->engine.write == LW_WRITE_FLUSHING || s->engine.write == LW_WRITE_CLOSING)
+			return LW_END;
+		return s->engine.write == LW_WRITE_ABORTING ? LW_ABORTED : LW_AGAIN;
+	case LW_ENDING_CLOSED:
+		return LW_END;
+	case LW_ENDING_ABORTED:
+		return LW_ABORTED;
+	case LW_ENDING_RESET:
+		return LW_TRUNCATED;
+	case LW_ENDING_TRUNCATED:
+	case LW_ENDING_EXPIRED:
+	case LW_ENDING_ABANDONED:
+	case LW_ENDING_FAILED:
+	default:
+		return LW_ERROR;
+	}
+}
+
+enum lw_status lw_handshake(struct lw_stream *s)
+{
+	enum lw_tls did;
+
+	if (s->wire.observing)
+		return LW_UNSUPPORTED;
+	if (s->engine.read & LW_LATCH)
+		return lw_stream_read_status(s);
+	if (lw_engine_is_established(&s->engine))
+		return LW_OK;
+	did = s->adapter->handshake(s->context);
+	if (did == LW_TLS_DONE) {
+		lw_stream_step(
+		    s, &(struct lw_engine_event){
+			   .kind = LW_EV_ESTABLISHED,
+			   .version = lw_version_of_wire(s->adapter->version(s->context)) });
+		s->read_waits = s->write_waits = 0;
+		return lw_engine_is_established(&s->engine) ? LW_OK : LW_ERROR;
+	}
+	lw_stream_note_stop(s, did);
+	s->write_waits = s->read_waits;
+	return lw_stream_read_status(s);
+}
+
+enum lw_status lw_read(struct lw_stream *s, void *buf, size_t cap, size_t *n)
+{
+	enum lw_status status;
+	enum lw_tls did;
+
+	*n = 0;
+	if (s->wire.observing)
+		return LW_UNSUPPORTED;
+	if (!lw_engine_delivers(&s->engine)) {
+		if (s->engine.read != LW_READ_SHAKING)
+			return lw_stream_read_status(s);
+		status = lw_handshake(s);
+		if (status != LW_OK)
+			return status;
+	}
+	if (s->engine.pending || s->due != LW_SEAL_NONE || s->leaving)
+		lw_stream_push(s);
+	if (cap == 0 || !lw_engine_delivers(&s->engine))
+		return lw_stream_read_status(s);
+	did = s->adapter->read(s->context, buf, cap, n);
+	if (did == LW_TLS_DONE) {
+		lw_stream_note_received(s, buf, *n);
+		return LW_OK;
+	}
+	lw_stream_note_stop(s, did);
+	return lw_stream_read_status(s);
+}
+
+/* What came of a write of a sealed or refused record. */
+static void note_write_stop(struct lw_stream *s, enum lw_tls did, size_t taken)
+{
+	switch (did) {
+	case LW_TLS_DONE:
+		break;
+	case LW_TLS_WANTS_WRITE:
+		s->write_waits = LW_EVENT_WRITABLE;
+		if (taken > 0)
+			lw_stream_tell(s, LW_EV_PENDING);
+		break;
+	case LW_TLS_WANTS_READ:
+		s->write_waits = LW_EVENT_READABLE;
+		break;
+	case LW_TLS_WANTS_CALLER:
+		s->write_waits = 0;
+		break;
+	case LW_TLS_ENDED:
+	case LW_TLS_FAILED:
+	default:
+		note_library_end(s, LW_TLS_FAILED);
+		lw_stream_push(s);
+		break;
+	}
+}
+
+enum lw_status lw_write(struct lw_stream *s, const void *buf, size_t len, size_t *n)
+{
+	enum lw_status status;
+	enum lw_tls did;
+
+	*n = 0;
+	if (s->wire.observing)
+		return LW_UNSUPPORTED;
+	if (s->engine.write == LW_WRITE_SHAKING) {
+		status = lw_handshake(s);
+		if (status != LW_OK)
+			return status;
+	}
+	if (s->engine.pending)
+		lw_stream_push(s);
+	if (!lw_engine_may_write(&s->engine)) /* rule: nothing-after-own-closure */
+		return lw_stream_write_status(s);
+	if (s->engine.pending || len == 0)
+		return LW_AGAIN;
+	if (len > LW_ADAPTER_WRITE_MAX)
+		len = LW_ADAPTER_WRITE_MAX;
+	did = s->adapter->write(s->context, buf, len, n);
+	if (did != LW_TLS_DONE)
+		note_write_stop(s, did, *n);
+	note_write_end(s);
+	if (!lw_engine_may_write(&s->engine)) {
+		*n = 0;
+		return lw_stream_write_status(s);
+	}
+	if (*n == 0)
+		return LW_AGAIN;
+	lw_stream_note_sent(s, buf, *n);
+	return LW_OK;
+}
+
+enum lw_status lw_flush(struct lw_stream *s)
+{
+	enum lw_status status;
+
+	if (s->wire.observing)
+		return LW_UNSUPPORTED;
+	lw_stream_push(s);
+	status = lw_stream_write_status(s);
+	if ((s->engine.write & LW_LATCH) && status != LW_END)
+		return status;
+	return s->engine.pending || s->leaving || s->wire.stash_bytes > 0 ? LW_AGAIN : LW_OK;
+}

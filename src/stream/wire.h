@@ -1,0 +1,59 @@
+/*
+ * wire: what passes under the TLS library.
+ *
+ * It is the transport's only reader and writer.  It latches the transport's
+ * endings and shows the TLS library "would block" instead; it follows record
+ * boundaries and reads no further than the end of the record under way; it
+ * takes a small record whole even if the transport takes half of it, so that
+ * an alert is never half out inside the library.  It knows no TLS library and
+ * decides nothing.
+ */
+#ifndef STREAM_WIRE_H
+#define STREAM_WIRE_H
+
+#include "closure/boundary.h"
+
+#include <lastword/adapter.h>
+
+/* Every alert record of every version and suite is smaller; so are short tails of records. */
+#define LW_WIRE_STASH_BYTES 128u
+
+struct lw_wire {
+	struct lw_transport transport; /* recv NULL: the descriptor */
+	int fd;                        /* -1: none */
+	bool observing;
+	bool boundaries_known;
+	bool poisoned;
+	bool muted; /* output of the library is swallowed: our closure has been sealed */
+	uint8_t stash_bytes;
+	uint8_t wire_minor;   /* of the last record seen, for the made-up one */
+	enum lw_io read_end;  /* LW_IO_AGAIN: not ended */
+	enum lw_io write_end; /* LW_IO_AGAIN: not ended */
+	enum lw_io announced; /* lw_transport_ended() said so; counts when nothing is queued */
+	int read_error;       /* errno of LW_IO_ERROR */
+	int write_error;
+	struct lw_boundary in;
+	uint8_t stash[LW_WIRE_STASH_BYTES];
+	struct lw_alert final;   /* the alert received that ends the read side */
+	struct lw_alert sent;    /* the last alert that the library sealed */
+	uint64_t explained;      /* observing: records that were no application data */
+	uint64_t explained_last; /* observing: the record explained last, to count it once */
+	struct lw_stream *stream;
+};
+
+void lw_wire_init(struct lw_wire *w, struct lw_stream *stream, bool observing);
+
+/* Sends what is stashed.  LW_IO_OK: nothing is left, or nothing can leave any more; LW_IO_AGAIN. */
+LW_MUST_CHECK enum lw_io lw_wire_flush(struct lw_wire *w);
+
+/* Reads and drops at most `cap` bytes below TLS, for draining.  As a transport's recv(). */
+LW_MUST_CHECK enum lw_io lw_wire_drain(struct lw_wire *w, size_t cap, size_t *n);
+
+/* FIN; and the end of both directions.  A transport without a descriptor is left alone. */
+void lw_wire_shut_write(struct lw_wire *w);
+void lw_wire_end(struct lw_wire *w);
+
+/* Bytes that the peer has not acknowledged, as far as the system tells. */
+uint64_t lw_wire_unacknowledged(const struct lw_wire *w);
+
+#endif
