@@ -41,8 +41,6 @@ void lw_lines_init(struct lw_tracker *t, const struct lw_line_row *row)
 
 	l->row = row;
 	l->owed = row->greets ? 1 : 0;
-	l->requests.after_crlf = true;
-	l->answers.after_crlf = true;
 }
 
 /* Notes an octet's place in its line; true at the end of the line. */
@@ -83,7 +81,6 @@ static const char *pass_content(struct lw_lines *l, uint8_t octet)
 		return NULL;
 	if (!after_crlf || !side->after_crlf)
 		return "content with a dot between bare line feeds";
-	side->dot = false;
 	side->content = false;
 	return NULL;
 }
@@ -189,8 +186,8 @@ void lw_lines_answers(struct lw_tracker *t, struct lw_cursor *c)
 	while (t->lost == NULL && lw_take_u8(c, &octet)) {
 		if (l->row->replies)
 			t->lost = pass_reply(l, octet);
-		else if (pass_octet(&l->answers, octet))
-			l->answers.seen = true;
+		else
+			(void)pass_octet(&l->answers, octet);
 	}
 }
 

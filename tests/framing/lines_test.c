@@ -55,7 +55,7 @@ static const struct row rows[] = {
 	{ "SMTP: half a command", SMTP, { GREETING, OUT("EHLO") }, false, false, 1, HALF_SENT },
 	{ "SMTP: pipelined commands and their replies",
 	  SMTP,
-	  { GREETING, OUT("MAIL FROM:<>\r\nRCPT TO:<a>\r\n"), IN("250 a\r\n250-b\r\n250 c\r\n") },
+	  { GREETING, OUT("MAIL FROM:<>\r\nRCPT TO:<a>\r\n"), IN("259 a\r\n250-b\r\n250 c\r\n") },
 	  true,
 	  false,
 	  2,
