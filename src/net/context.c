@@ -217,6 +217,44 @@ static bool set_keylog(SSL_CTX *ctx, const struct context_options *o, struct fai
 	return true;
 }
 
+static void free_refused(void *parent, void *x509, CRYPTO_EX_DATA *data, int index, long l, void *p)
+{
+	(void)parent;
+	(void)data;
+	(void)index;
+	(void)l;
+	(void)p;
+	X509_free(x509);
+}
+
+static int refused_index(void)
+{
+	static int index = -1;
+
+	if (index < 0)
+		index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_refused);
+	return index;
+}
+
+/* Decides nothing; keeps the peer's certificate if it is the one that is refused. */
+static int keep_refused(int accepted, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	X509 *x509 = X509_STORE_CTX_get0_cert(store);
+
+	if (accepted == 1 || ssl == NULL || x509 == NULL ||
+	    SSL_get_ex_data(ssl, refused_index()) != NULL)
+		return accepted;
+	if (X509_up_ref(x509) == 1 && SSL_set_ex_data(ssl, refused_index(), x509) != 1)
+		X509_free(x509);
+	return accepted;
+}
+
+const X509 *context_refused_certificate(const SSL *ssl)
+{
+	return SSL_get_ex_data(ssl, refused_index());
+}
+
 SSL_CTX *context_new_client(const struct context_options *o, struct failure *f)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -225,7 +263,7 @@ SSL_CTX *context_new_client(const struct context_options *o, struct failure *f)
 		failure_set(f, "cannot make a TLS context: %s", reason());
 		return NULL;
 	}
-	SSL_CTX_set_verify(ctx, o->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_verify(ctx, o->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, keep_refused);
 	if (set_versions(ctx, o->versions, f) && set_roots(ctx, o, f) &&
 	    set_certificate(ctx, o, f) && set_alpn(ctx, o, f) && set_keylog(ctx, o, f))
 		return ctx;

@@ -35,6 +35,9 @@ LW_MUST_CHECK SSL_CTX *context_new_server(const struct context_options *o, struc
 LW_MUST_CHECK SSL *context_connect(SSL_CTX *ctx, int fd, const char *host, const char *servername,
                                    struct failure *f);
 
+/* The certificate that verification refused, or NULL; OpenSSL itself forgets it.  Borrowed. */
+const X509 *context_refused_certificate(const SSL *ssl);
+
 /* An SSL in the server's role on `fd`. */
 LW_MUST_CHECK SSL *context_accept(SSL_CTX *ctx, int fd, struct failure *f);
 

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "net/context.h"
+
 #define OR_K "or -k to accept any certificate"
 
 /* What OpenSSL's verify result means to a person, and what to do. */
@@ -41,7 +43,7 @@ static const struct {
 /* The names a certificate carries, for the sentence: "a.example, b.example". */
 static void list_names(const SSL *ssl, char *buf, size_t cap)
 {
-	X509 *certificate = SSL_get1_peer_certificate(ssl);
+	const X509 *certificate = context_refused_certificate(ssl);
 	GENERAL_NAMES *names = NULL;
 	size_t at = 0;
 
@@ -59,7 +61,6 @@ static void list_names(const SSL *ssl, char *buf, size_t cap)
 		                       (const char *)ASN1_STRING_get0_data(name->d.dNSName));
 	}
 	GENERAL_NAMES_free(names);
-	X509_free(certificate);
 }
 
 static void explain_verify(const struct handshake_end *end, long result, struct failure *f)
