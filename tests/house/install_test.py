@@ -15,8 +15,13 @@ import tap
 LIBRARIES = ("lastword", "lastword-openssl")
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 
-# What the README's lines stand in: a connection is there, and a file.
-AROUND = """#include <stdio.h>
+# What the README's lines stand in: a connection to 127.0.0.1:ARGV[1], a request sent, and a file.
+AROUND = """#define _POSIX_C_SOURCE 200809L
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <lastword/openssl.h>
 
 bool save(SSL *ssl, FILE *out);
@@ -26,14 +31,24 @@ bool save(SSL *ssl, FILE *out)
 %s
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	static const char request[] = "GET /page HTTP/1.0\\r\\n\\r\\n";
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	SSL *ssl = ctx ? SSL_new(ctx) : NULL;
-	bool saved = ssl && save(ssl, stdout); /* no transport: refused */
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	bool saved;
+
+	at.sin_port = htons((uint16_t)(argc > 1 ? atoi(argv[1]) : 0));
+	if (!ssl || connect(fd, (struct sockaddr *)&at, sizeof(at)) != 0 || SSL_set_fd(ssl, fd) != 1 ||
+	    SSL_connect(ssl) != 1 || SSL_write(ssl, request, sizeof(request) - 1) <= 0)
+		return 3;
+	saved = save(ssl, stdout);
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);
-	return saved ? 1 : 0;
+	close(fd);
+	return saved ? 0 : 1;
 }
 """
 
@@ -141,20 +156,43 @@ class Install(unittest.TestCase):
     def test_the_example_is_eight_lines(self):
         self.assertEqual(len(example().splitlines()), 8)
 
-    def test_the_example_builds_and_runs_on_the_shared_libraries(self):
+    def serve_page(self):
+        """`openssl s_server -WWW` with a page of 100,000 bytes and no length: its port, and the page."""
+        folder, page = tap.temp_dir(self), bytes(range(256)) * 390 + b"the end"
+        with open(os.path.join(folder, "page"), "wb") as file:
+            file.write(page)
+        self.output("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-batch",
+                    "-subj", "/CN=localhost", "-keyout", folder + "/key", "-out", folder + "/cert")
+        server = tap.start(self, ["openssl", "s_server", "-WWW", "-accept", "127.0.0.1:0", "-key", folder + "/key",
+                                  "-cert", folder + "/cert"], line=r"^ACCEPT \S+:(\d+)$", cwd=folder)
+        return server.said[1], page
+
+    def claim_example_is_right(self, made, env=None):
+        port, page = self.serve_page()
+        done = tap.run([made, port], env=env)
+        self.assertEqual((done.returncode, done.stdout.split(b"\r\n\r\n", 1)[1]), (0, page), "the whole page")
+        for how in ("fin", "inside", "rst"):
+            with self.subTest(how=how):
+                cut = tap.start(self, [tap.built("lastword"), "cut", "--to", "127.0.0.1:" + port, "--after", "5r",
+                                       "--how", how], line=r":(\d+)$")
+                done = tap.run([made, cut.said[1]], env=env)
+                self.assertEqual(done.returncode, 1, "a cut page was taken for whole")
+                self.assertTrue(how == "rst" or done.stdout, "what came before the cut is kept")
+
+    def test_the_example_is_right_on_the_shared_libraries(self):
         made = self.build_example(*self.pkg_config("--cflags", "--libs", "lastword-openssl"))
         folder = os.path.dirname(self.one("liblastword.so"))
         self.assertIn("liblastword-openssl.so", self.output("readelf", "-d", made))
-        self.output(made, env=tap.environment(LD_LIBRARY_PATH=folder))
+        self.claim_example_is_right(made, env=tap.environment(LD_LIBRARY_PATH=folder))
 
-    def test_the_example_builds_and_runs_on_the_static_libraries(self):
+    def test_the_example_is_right_on_the_static_libraries(self):
         folder = os.path.dirname(self.one("liblastword.so"))
         for name in glob.glob(os.path.join(folder, "liblastword*.so*")):
             os.rename(name, name + ".away")
             self.addCleanup(os.rename, name + ".away", name)
         made = self.build_example(*self.pkg_config("--cflags", "--libs", "--static", "lastword-openssl"))
         self.assertNotIn("liblastword", self.output("readelf", "-d", made))
-        self.output(made)
+        self.claim_example_is_right(made)
 
     def test_the_core_alone_does_not_need_a_tls_library(self):
         self.assertNotRegex(self.output("readelf", "-d", self.one("liblastword.so")), r"NEEDED.*lib(ssl|crypto|uv|jansson)")
