@@ -15,11 +15,12 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-#define LANE_BYTES    16384u
-#define BACKLOG       128
-#define RST_POLL_MS   2u    /* an RST destroys what is still queued: it waits for the queue */
-#define RST_PATIENCE  5000u /* polls, then the RST goes out all the same */
-#define HANDLES_A_CUT 3     /* two ends and a timer */
+#define LANE_BYTES   16384u
+#define BACKLOG      128
+#define RST_POLL_MS  2u    /* an RST destroys what is still queued: it waits for the queue */
+#define RST_PATIENCE 5000u /* polls, then the RST goes out all the same */
+#define QUIET_MS     300u  /* behind an alert: its sender waits for an answer before it ends */
+#define HANDLES      5     /* of a passage: two ends and three timers */
 
 struct passage;
 
@@ -29,9 +30,11 @@ struct lane {
 	uv_tcp_t *source, *sink;
 	uv_write_t write;
 	uv_shutdown_t shutdown;
+	uv_timer_t quiet;
 	size_t len;     /* bytes in the buffer, the first of which may be under way */
 	size_t passing; /* bytes under way to the sink */
 	bool source_ended;
+	bool is_quiet; /* it may not have ended, but says nothing more */
 	bool is_cut;
 	bool rst_due;    /* RST follows what is on its way to the sink */
 	bool sink_ended; /* FIN is on its way to the sink */
@@ -94,6 +97,8 @@ static void close_passage(struct passage *p)
 	if (!uv_is_closing((uv_handle_t *)&p->server)) /* else on_attempt_closed() counts it */
 		uv_close((uv_handle_t *)&p->server, on_passage_closed);
 	uv_close((uv_handle_t *)&p->timer, on_passage_closed);
+	for (int d = 0; d < 2; d++)
+		uv_close((uv_handle_t *)&p->lanes[d].quiet, on_passage_closed);
 }
 
 /* From now on closing this end sends RST instead of FIN. */
@@ -243,8 +248,9 @@ static void on_written(uv_write_t *request, int status)
 /* Lets pass what the cutter allows; true when something is under way. */
 static bool pass_bytes(struct lane *lane)
 {
-	struct cutter_answer answer = cutter_offer(&lane->passage->cutter, lane->direction,
-	                                           lane->bytes, lane->len, lane->source_ended);
+	struct cutter_answer answer =
+	    cutter_offer(&lane->passage->cutter, lane->direction, lane->bytes, lane->len,
+	                 lane->source_ended || lane->is_quiet);
 	uv_buf_t buf;
 
 	if (answer.cut && answer.pass == 0) {
@@ -264,6 +270,25 @@ static bool pass_bytes(struct lane *lane)
 		return false;
 	}
 	return true;
+}
+
+static void on_quiet(uv_timer_t *timer)
+{
+	struct passage *p = timer->data;
+	struct lane *lane = &p->lanes[timer == &p->lanes[0].quiet ? 0 : 1];
+
+	lane->is_quiet = true;
+	advance_lane(lane);
+	lane->is_quiet = false;
+}
+
+/* Bytes held back by drop-alert are the last if nothing follows for a while. */
+static void watch_held_bytes(struct lane *lane)
+{
+	if (lane->len > 0 && lane->passage->cutter.plan.how == CUTTER_DROP_ALERT)
+		uv_timer_start(&lane->quiet, on_quiet, QUIET_MS, 0);
+	else
+		uv_timer_stop(&lane->quiet);
 }
 
 static void read_on(struct lane *lane)
@@ -292,6 +317,7 @@ static void advance_lane(struct lane *lane)
 			end_sink(lane);
 	} else {
 		read_on(lane);
+		watch_held_bytes(lane);
 	}
 	if (is_over(&p->lanes[0]) && is_over(&p->lanes[1]) &&
 	    !uv_is_active((uv_handle_t *)&p->timer))
@@ -349,6 +375,8 @@ static void begin_lane(struct passage *p, enum cutter_direction direction)
 	lane->direction = direction;
 	lane->source = direction == CUTTER_TO_CLIENT ? &p->server : &p->client;
 	lane->sink = direction == CUTTER_TO_CLIENT ? &p->client : &p->server;
+	uv_timer_init(&p->proxy->loop, &lane->quiet);
+	lane->quiet.data = p;
 }
 
 static struct passage *new_passage(struct proxy *proxy)
@@ -371,7 +399,7 @@ static struct passage *new_passage(struct proxy *proxy)
 	uv_tcp_init(&proxy->loop, &p->server);
 	uv_timer_init(&proxy->loop, &p->timer);
 	p->client.data = p->server.data = p->timer.data = p->connect.data = p;
-	p->handles_open = HANDLES_A_CUT;
+	p->handles_open = HANDLES;
 	return p;
 }
 

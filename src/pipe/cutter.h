@@ -75,7 +75,8 @@ void cutter_begin(struct cutter *c, const struct cutter_plan *plan);
 
 /*
  * Offers all `len` bytes of a direction that have arrived and not passed;
- * `is_last` says that its source has ended behind them.  Bytes that may neither
+ * `is_last` says that its source has ended behind them, or (for a last alert) says
+ * nothing more.  Bytes that may neither
  * pass nor be cut yet (fewer than 300) are to be offered again with those that
  * follow; with `is_last` there are none.  After a cut nothing passes.
  */
