@@ -140,6 +140,28 @@ def rules(tree):
     return findings
 
 
+def untested(tree):
+    """id -> the stated reason why a rule has no test."""
+    path = tree.path("data/rules-untested.tsv")
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as file:
+        rows = [line.rstrip("\n").split("\t", 1) for line in file if line.strip()]
+    return {row[0]: row[1].strip() if len(row) == 2 else "" for row in rows[1:]}
+
+
+@rule("every rule has a test that carries its id, or a stated reason in data/rules-untested.tsv")
+def rules_tested(tree):
+    tests = [tree.text(name) for name in tree.files(".c", ".h", ".py", below=("tests",))
+             if not name.startswith(os.path.join("tests", "house", ""))]
+    words = set(re.findall(r"(?<![\w-])[a-z0-9]+(?:-[a-z0-9]+)+(?![\w-])", "\n".join(tests)))
+    ids, reasons = rule_ids(tree), untested(tree)
+    findings = ["data/rules-untested.tsv: no such rule: " + one for one in reasons if one not in ids]
+    findings += ["data/rules-untested.tsv: no reason: " + one for one in reasons if not reasons[one]]
+    return findings + ["data/rules.tsv: neither test nor reason: " + one
+                       for one in ids if one not in words and one not in reasons]
+
+
 BANNED = (  # what, and what to take instead
     (r"(?<![\w>.])(strcpy|strcat|stpcpy)\s*\(", "memcpy with a length"),
     (r"(?<![\w>.])v?sprintf\s*\(", "snprintf"),
