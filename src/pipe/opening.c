@@ -1,0 +1,249 @@
+/* opening: see opening.h.  It must not know what the stream is for.  Invariant: whatever step
+ * fails, o->failure has its sentence and opening_end() frees what the steps before it made.
+ */
+#include "pipe/opening.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/context.h"
+#include "net/dial.h"
+#include "net/handshake.h"
+#include "pipe/wait.h"
+
+enum { FAREWELL_MS = 1000 }; /* for our alert to leave when a handshake failed */
+
+static bool interrupted(struct opening *o)
+{
+	failure_set(&o->failure, "interrupted before the connection to %s stood", o->peer);
+	return false;
+}
+
+static unsigned timeout_s(const struct opening *o)
+{
+	return (o->timeout_ms + 999) / 1000;
+}
+
+static enum wait_result wait_for(struct opening *o, unsigned events)
+{
+	return wait_descriptor(o->loop, o->fd, events, o->until_ms, o->interrupted);
+}
+
+static bool look_up(struct opening *o, struct addrinfo **list)
+{
+	struct addrinfo hints = dial_hints(o->address, o->family);
+	enum wait_result result = WAIT_READY;
+	int error;
+
+	if (o->address->host_is_ip)
+		error = getaddrinfo(o->address->host, o->address->port, &hints, list);
+	else
+		result = wait_lookup(o->loop, o->address->host, o->address->port, &hints,
+		                     o->until_ms, o->interrupted, list, &error);
+	o->lookup_abandoned = result != WAIT_READY;
+	if (result == WAIT_INTERRUPTED)
+		return interrupted(o);
+	if (result == WAIT_READY && error == 0)
+		return true;
+	dial_explain_lookup(o->address, o->family, result == WAIT_READY ? error : EAI_AGAIN,
+	                    &o->failure);
+	return false;
+}
+
+/* Each address gets an even share of the time that is left. */
+static bool dial(struct opening *o, const struct addrinfo *list)
+{
+	enum dial_status status;
+	enum wait_result result = WAIT_READY;
+	struct dial d;
+
+	dial_begin(&d, list);
+	while ((status = dial_step(&d)) == DIAL_WAIT && result != WAIT_INTERRUPTED) {
+		uint64_t now = wait_now_ms(), until = WAIT_FOR_EVER;
+
+		if (o->until_ms != WAIT_FOR_EVER)
+			until = now + dial_share_ms(&d, o->until_ms > now ? o->until_ms - now : 0);
+		result = wait_descriptor(o->loop, dial_descriptor(&d), LW_EVENT_WRITABLE, until,
+		                         o->interrupted);
+		if (result == WAIT_EXPIRED || result == WAIT_FAILED)
+			dial_expire(&d);
+	}
+	if (status == DIAL_DONE) {
+		o->fd = dial_take(&d);
+		return true;
+	}
+	dial_end(&d);
+	if (result == WAIT_INTERRUPTED)
+		return interrupted(o);
+	dial_explain(&d, o->address, &o->failure);
+	return false;
+}
+
+static bool connect_transport(struct opening *o)
+{
+	struct addrinfo *list;
+	bool stands;
+
+	if (!look_up(o, &list))
+		return false;
+	stands = dial(o, list);
+	freeaddrinfo(list);
+	return stands;
+}
+
+/* Sends what the dialogue has to say; false: the transport broke or the time is over. */
+static bool say(struct opening *o, struct starttls *s)
+{
+	size_t n;
+	const char *output = starttls_output(s, &n);
+
+	while (n > 0) {
+		ssize_t sent = send(o->fd, output, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (sent < 0 && errno != EAGAIN && errno != EINTR)
+			return false;
+		if (sent < 0 && wait_for(o, LW_EVENT_WRITABLE) != WAIT_READY)
+			return false;
+		starttls_sent(s, sent > 0 ? (size_t)sent : 0);
+		output = starttls_output(s, &n);
+	}
+	return true;
+}
+
+/* What is behind the go-ahead stays in the socket unless it came with it; then it is refused. */
+static bool hear(struct opening *o, struct starttls *s)
+{
+	char buf[1024];
+	ssize_t got = recv(o->fd, buf, sizeof buf, MSG_DONTWAIT);
+
+	if (got > 0) {
+		(void)starttls_feed(s, buf, (size_t)got);
+		return true;
+	}
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return wait_for(o, LW_EVENT_READABLE) == WAIT_READY;
+	starttls_ended(s);
+	return true;
+}
+
+static bool start_tls(struct opening *o)
+{
+	struct starttls s;
+	bool goes_on = true;
+
+	if (o->starttls == NULL)
+		return true;
+	starttls_begin(&s, o->starttls, o->address->host);
+	while (goes_on && s.status == STARTTLS_TALKING)
+		goes_on = say(o, &s) && hear(o, &s);
+	if (s.status == STARTTLS_DONE && say(o, &s))
+		return true;
+	if (*o->interrupted)
+		return interrupted(o);
+	if (s.status == STARTTLS_REFUSED)
+		starttls_explain(&s, o->peer, &o->failure);
+	else
+		failure_set(&o->failure,
+		            "%s did not start TLS within %u s: it is silent; check the port and "
+		            "--starttls",
+		            o->peer, timeout_s(o));
+	return false;
+}
+
+/* The first octets, as they lie in the socket before anything reads them. */
+static void peek(const struct opening *o, struct handshake_end *end)
+{
+	ssize_t got;
+
+	if (end->first_bytes > 0)
+		return;
+	got = recv(o->fd, end->first, sizeof end->first, MSG_PEEK | MSG_DONTWAIT);
+	end->first_bytes = got > 0 ? (size_t)got : 0;
+}
+
+/* Lets our alert leave before the descriptor goes, if that takes no longer than a moment. */
+static void say_farewell(struct opening *o)
+{
+	uint64_t until = wait_now_ms() + FAREWELL_MS;
+
+	while (lw_close(o->stream) == LW_AGAIN && wait_now_ms() < until) {
+		int timeout_ms = lw_timeout_ms(o->stream, wait_now_ms());
+		uint64_t soon = timeout_ms < 0 ? until : wait_now_ms() + (unsigned)timeout_ms;
+
+		if (wait_descriptor(o->loop, o->fd, lw_events(o->stream, 0),
+		                    soon < until ? soon : until,
+		                    o->interrupted) == WAIT_INTERRUPTED)
+			return;
+	}
+}
+
+static bool fail_handshake(struct opening *o, struct handshake_end *end)
+{
+	struct lw_verdict verdict;
+
+	lw_verdict(o->stream, &verdict);
+	end->ssl = o->ssl;
+	end->verdict = &verdict;
+	end->peer = o->peer;
+	end->name = o->servername != NULL ? o->servername : o->address->host;
+	end->timeout_ms = timeout_s(o) * 1000;
+	handshake_explain(end, &o->failure);
+	if (!end->timed_out && !handshake_is_no_tls(end->first, end->first_bytes))
+		say_farewell(o);
+	return false;
+}
+
+static bool shake_hands(struct opening *o)
+{
+	struct handshake_end end = { .first_bytes = 0 };
+	enum lw_status status;
+
+	ERR_clear_error();
+	while ((status = lw_handshake(o->stream)) == LW_AGAIN) {
+		enum wait_result result =
+		    wait_for(o, lw_events(o->stream, LW_INTEREST_READ | LW_INTEREST_WRITE));
+
+		if (result == WAIT_INTERRUPTED)
+			return interrupted(o);
+		peek(o, &end);
+		end.timed_out = result != WAIT_READY;
+		if (end.timed_out || handshake_is_no_tls(end.first, end.first_bytes))
+			return fail_handshake(o, &end);
+	}
+	return status == LW_OK || fail_handshake(o, &end);
+}
+
+bool opening_run(struct opening *o)
+{
+	const char *why = NULL;
+
+	o->fd = -1;
+	o->until_ms =
+	    o->timeout_ms == LW_NO_TIMEOUT ? WAIT_FOR_EVER : wait_now_ms() + o->timeout_ms;
+	(void)address_text(o->address, o->peer, sizeof o->peer);
+	if (!connect_transport(o) || !start_tls(o))
+		return false;
+	o->ssl = context_connect(o->ctx, o->fd, o->address->host, o->servername, &o->failure);
+	if (o->ssl == NULL)
+		return false;
+	o->stream = lw_openssl_attach(o->ssl, &o->options, &why);
+	if (o->stream == NULL) {
+		failure_set(&o->failure, "cannot begin TLS with %s: %s", o->peer, why);
+		return false;
+	}
+	return shake_hands(o);
+}
+
+void opening_end(struct opening *o)
+{
+	lw_free(o->stream);
+	SSL_free(o->ssl);
+	if (o->fd >= 0)
+		(void)close(o->fd);
+	o->stream = NULL;
+	o->ssl = NULL;
+	o->fd = -1;
+}
