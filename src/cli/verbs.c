@@ -2,6 +2,7 @@
 #include "cli/verb.h"
 
 const struct verb *const verbs[] = {
+	&connect_verb,
 	&cut_verb,
 	&completion_verb,
 	NULL,
