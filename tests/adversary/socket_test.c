@@ -17,6 +17,7 @@
 #include "adversary/loopback.h"
 
 enum { LIMIT_TURNS = 2000, TURN_MS = 5 };
+enum { MUCH = 20 * 1000 * 1000 }; /* bytes, far more than the sockets hold */
 
 struct pair {
 	SSL_CTX *ctx;
@@ -212,7 +213,6 @@ static void test_goes_on_when_told(void **state)
 /* Far more than the sockets hold: the script waits for room and loses nothing. */
 static void test_much_data_waits_for_room(void **state)
 {
-	enum { MUCH = 20 * 1000 * 1000 };
 	static const struct adversary_step steps[] = { STEP_DATA(MUCH), STEP_CLOSE_NOTIFY, STEP_FIN,
 		                                       STEP_END };
 	static const struct adversary_script script = { .steps = steps };
@@ -251,15 +251,40 @@ static void test_stops_reading(void **state)
 	}
 	struct timeval soon = { .tv_usec = 1000 * TURN_MS };
 	assert_int_equal(setsockopt(p.fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof soon), 0);
-	while (SSL_write(p.ssl, piece, sizeof piece) > 0) {
+	while (written < MUCH && SSL_write(p.ssl, piece, sizeof piece) > 0) {
 		written += sizeof piece;
 		(void)adversary_run(p.adversary);
 	}
+	assert_true(written < MUCH);
 	assert_int_equal(adversary_subject(p.adversary)->data_bytes, 0);
 	assert_int_equal(adversary_poll_events(p.adversary), 0);
 	adversary_resume(p.adversary);
 	while (adversary_subject(p.adversary)->data_bytes < written)
 		assert_int_equal(adversary_run(p.adversary), ADVERSARY_WAITING);
+	end(&p);
+}
+
+/* The write takes the error of the RST, and the read then sees 0: still a reset. */
+static void test_a_reset_that_writing_meets_first(void **state)
+{
+	const struct adversary_script script =
+	    SCRIPT(STEP_STOP_READING, STEP_SILENCE, STEP_DATA(1000), STEP_SILENCE, STEP_READ_ON,
+	           STEP_WAIT_END);
+	struct pair p;
+	(void)state;
+	begin(&p, &(struct adversary_options){ 0 }, &script);
+	while (!adversary_is_idle(p.adversary)) {
+		(void)adversary_run(p.adversary);
+		assert_false(read_once(&p));
+	}
+	reset(&p);
+	adversary_resume(p.adversary);
+	assert_int_equal(adversary_run(p.adversary), ADVERSARY_WAITING);
+	assert_false(adversary_subject(p.adversary)->rst);
+	adversary_resume(p.adversary);
+	run_adversary(&p, ADVERSARY_DONE);
+	assert_true(adversary_subject(p.adversary)->rst);
+	assert_false(adversary_subject(p.adversary)->fin);
 	end(&p);
 }
 
@@ -302,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_goes_on_when_told),
 		cmocka_unit_test(test_much_data_waits_for_room),
 		cmocka_unit_test(test_stops_reading),
+		cmocka_unit_test(test_a_reset_that_writing_meets_first),
 		cmocka_unit_test(test_listens_for_one_connection),
 	};
 	return run_cases(tests);

@@ -340,11 +340,25 @@ static void test_waits_for_octets_and_for_keys(void **state)
 	end(&s);
 }
 
+/* The server refuses the client's first key share: two hellos each. */
+static void test_follows_a_retry(void **state)
+{
+	static struct session s;
+	(void)state;
+	begin(&s, &rows[sizeof rows / sizeof rows[0] - 2]);
+	assert_int_equal(SSL_set1_groups_list(s.ssl[TAKEOVER_CLIENT], "X25519:P-384"), 1);
+	assert_int_equal(SSL_set1_groups_list(s.ssl[TAKEOVER_SERVER], "P-384"), 1);
+	shake_hands(&s);
+	check_opening(&s, TAKEOVER_CLIENT, 100);
+	check_opening(&s, TAKEOVER_SERVER, 100);
+	end(&s);
+}
+
 int main(void)
 {
 	enum { ROWS = sizeof rows / sizeof rows[0] };
 	static char names[3][ROWS][96];
-	static struct CMUnitTest tests[3 * ROWS + 1];
+	static struct CMUnitTest tests[3 * ROWS + 2];
 	static const struct {
 		const char *claim;
 		CMUnitTestFunction run;
@@ -365,5 +379,6 @@ int main(void)
 		}
 	}
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_follows_key_update_both_ways);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_follows_a_retry);
 	return run_cases(tests);
 }
