@@ -278,7 +278,8 @@ static enum outcome do_wait_end(struct adversary *a, const struct adversary_step
 	return subject_ended(a) ? STEP_OVER : STEP_WAITS;
 }
 
-/* A proper peer with nothing more to say. */
+/* A proper peer with nothing more to say.
+ * rules: answer-at-once, no-io-after-received-error, key-update-enforced */
 static enum outcome do_go(struct adversary *a, const struct adversary_step *s)
 {
 	bool over = a->tally_closed || subject_ended(a);

@@ -276,7 +276,7 @@ static bool open_aead_13(struct record_half *h, const uint8_t *header, struct lw
 	    !run_aead(h, nonce, false, header, HEADER, body.at, body.left - TAG, buffer))
 		return false;
 	size_t len = body.left - TAG;
-	while (len > 0 && buffer[len - 1] == 0)
+	while (len > 0 && buffer[len - 1] == 0) /* rule: inner-type-hidden */
 		len--;
 	if (len == 0)
 		return false;

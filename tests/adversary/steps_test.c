@@ -8,7 +8,7 @@
 
 #include "bare.h"
 
-enum { BAD_RECORD_MAC = 20 };
+enum { UNEXPECTED_MESSAGE = 10, BAD_RECORD_MAC = 20 };
 
 static const enum lw_version all_versions[] = { LW_VERSION_TLS1_0, LW_VERSION_TLS1_1,
 	                                        LW_VERSION_TLS1_2, LW_VERSION_TLS1_3 };
@@ -107,6 +107,7 @@ static void test_ticket_arrives(void **state)
 	}
 }
 
+/* rule: bad-record-is-error */
 static void test_broken_record_draws_bad_record_mac(void **state)
 {
 	const struct adversary_script script =
@@ -122,6 +123,7 @@ static void test_broken_record_draws_bad_record_mac(void **state)
 	}
 }
 
+/* rule: empty-data-is-not-end */
 static void test_empty_data_ends_nothing(void **state)
 {
 	const struct adversary_script script =
@@ -131,6 +133,31 @@ static void test_empty_data_ends_nothing(void **state)
 		struct bare b;
 		begin(&b, all_versions[i / ROLES], i % ROLES, &script);
 		check_end(&b, 10, BARE_CLOSED);
+		bare_free(&b);
+	}
+}
+
+/* Whatever an alert record holds but one alert, OpenSSL refuses, in every version.
+ * rules: one-alert-per-record, empty-alert-refused, malformed-alert-decode-error */
+static void test_raw_alerts_are_refused(void **state)
+{
+	static const struct adversary_step contents[] = {
+		STEP_RAW_ALERT(""),
+		STEP_RAW_ALERT("\1"),
+		STEP_RAW_ALERT("\1\0\0"),
+		STEP_RAW_ALERT("\1\0\1\0"),
+	};
+	(void)state;
+	for (unsigned i = 0; i < VERSIONS * 4; i++) {
+		const struct adversary_step steps[] = { STEP_DATA(10), contents[i % 4], STEP_FIN,
+			                                STEP_END };
+		const struct adversary_script script = { .steps = steps };
+		struct bare b;
+		begin(&b, all_versions[i / 4], ADVERSARY_SERVER, &script);
+		check_end(&b, 10, BARE_ERROR);
+		assert_int_equal(adversary_subject(b.adversary)->last_level, 2);
+		assert_int_equal(adversary_subject(b.adversary)->last_description,
+		                 UNEXPECTED_MESSAGE);
 		bare_free(&b);
 	}
 }
@@ -365,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_ticket_arrives),
 		cmocka_unit_test(test_broken_record_draws_bad_record_mac),
 		cmocka_unit_test(test_empty_data_ends_nothing),
+		cmocka_unit_test(test_raw_alerts_are_refused),
 		cmocka_unit_test(test_cuts_at_every_byte),
 		cmocka_unit_test(test_given_bytes_arrive),
 		cmocka_unit_test(test_go_is_a_proper_peer),
