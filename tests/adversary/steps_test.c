@@ -137,6 +137,30 @@ static void test_empty_data_ends_nothing(void **state)
 	}
 }
 
+/* An alert in the clear ends nothing properly once there are keys.
+ * rule: alert-under-current-keys */
+static void test_an_alert_in_the_clear_is_refused(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < VERSIONS * ROLES; i++) {
+		uint8_t alert[] = {
+			21, 3, (uint8_t)(i / ROLES < 2 ? i / ROLES + 1 : 3), 0, 2, 1, 0
+		};
+		const struct adversary_step steps[] = {
+			STEP_DATA(10),
+			{ .act = ACT_PLAINTEXT, .bytes = alert, .count = sizeof alert },
+			STEP_FIN,
+			STEP_END,
+		};
+		const struct adversary_script script = { .steps = steps };
+		struct bare b;
+		begin(&b, all_versions[i / ROLES], i % ROLES, &script);
+		check_end(&b, 10, BARE_ERROR);
+		assert_int_equal(adversary_subject(b.adversary)->fatals, 1);
+		bare_free(&b);
+	}
+}
+
 /* Whatever an alert record holds but one alert, OpenSSL refuses, in every version.
  * rules: one-alert-per-record, empty-alert-refused, malformed-alert-decode-error */
 static void test_raw_alerts_are_refused(void **state)
@@ -392,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_ticket_arrives),
 		cmocka_unit_test(test_broken_record_draws_bad_record_mac),
 		cmocka_unit_test(test_empty_data_ends_nothing),
+		cmocka_unit_test(test_an_alert_in_the_clear_is_refused),
 		cmocka_unit_test(test_raw_alerts_are_refused),
 		cmocka_unit_test(test_cuts_at_every_byte),
 		cmocka_unit_test(test_given_bytes_arrive),

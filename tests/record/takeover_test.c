@@ -192,6 +192,9 @@ static void check_close(struct session *s, enum takeover_side as)
 	uint8_t record[RECORD_MAX], octet;
 	SSL *reader = peer_of(s, as);
 	size_t n = takeover_seal(s->takeover, as, LW_RECORD_ALERT, "\1\0", 2, 0, record);
+	/* rule: inner-type-hidden */
+	bool hidden = takeover_version(s->takeover) == LW_VERSION_TLS1_3;
+	assert_int_equal(record[0], hidden ? LW_RECORD_APPLICATION_DATA : LW_RECORD_ALERT);
 	assert_int_equal(BIO_write(SSL_get_rbio(reader), record, (int)n), (int)n);
 	assert_int_equal(SSL_read(reader, &octet, 1), 0);
 	assert_int_equal(SSL_get_error(reader, 0), SSL_ERROR_ZERO_RETURN);
@@ -340,6 +343,28 @@ static void test_waits_for_octets_and_for_keys(void **state)
 	end(&s);
 }
 
+/* Records under the next keys are refused as long as no KeyUpdate announced them.
+ * rule: key-update-enforced */
+static void test_keys_change_only_behind_key_update(void **state)
+{
+	static struct session s;
+	uint8_t record[RECORD_MAX], octet;
+	SSL *server;
+	(void)state;
+	begin(&s, &rows[sizeof rows / sizeof rows[0] - 2]);
+	shake_hands(&s);
+	server = s.ssl[TAKEOVER_SERVER];
+	assert_true(takeover_update(s.takeover, TAKEOVER_CLIENT));
+	size_t n = takeover_seal(s.takeover, TAKEOVER_CLIENT, LW_RECORD_APPLICATION_DATA, "x", 1, 0,
+	                         record);
+	assert_int_equal(BIO_write(SSL_get_rbio(server), record, (int)n), (int)n);
+	assert_int_equal(SSL_read(server, &octet, 1), -1);
+	assert_int_equal(ERR_GET_REASON(ERR_peek_error()),
+	                 SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC);
+	ERR_clear_error();
+	end(&s);
+}
+
 /* The server refuses the client's first key share: two hellos each. */
 static void test_follows_a_retry(void **state)
 {
@@ -367,7 +392,7 @@ int main(void)
 {
 	enum { ROWS = sizeof rows / sizeof rows[0] };
 	static char names[3][ROWS][96];
-	static struct CMUnitTest tests[3 * ROWS + 2];
+	static struct CMUnitTest tests[3 * ROWS + 3];
 	static const struct {
 		const char *claim;
 		CMUnitTestFunction run;
@@ -389,5 +414,6 @@ int main(void)
 	}
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_follows_key_update_both_ways);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_follows_a_retry);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_keys_change_only_behind_key_update);
 	return run_cases(tests);
 }
