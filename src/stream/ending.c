@@ -194,7 +194,10 @@ unsigned lw_events(const struct lw_stream *s, unsigned interest)
 
 	if (lw_engine_is_final(&s->engine))
 		return 0;
-	if (s->engine.pending || s->leaving || s->due != LW_SEAL_NONE || s->wire.stash_bytes > 0)
+	/* What can no longer leave is not waited for: a transport shut for writing is always ready.
+	 */
+	if (!(s->engine.write & LW_LATCH) &&
+	    (s->engine.pending || s->leaving || s->due != LW_SEAL_NONE || s->wire.stash_bytes > 0))
 		events |= LW_EVENT_WRITABLE;
 	if ((interest & LW_INTEREST_READ || closing) && lw_engine_wants_read(&s->engine))
 		events |= s->read_waits;

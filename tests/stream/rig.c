@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <string.h>
@@ -67,7 +68,11 @@ static bool connect_pair(int fds[2])
 		made = fds[1] >= 0;
 	}
 	close(listener);
-	return made;
+	/* Small records leave at once: what is quiet is over, not waiting for an acknowledgement.
+	 */
+	return made &&
+	       setsockopt(fds[0], IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)) == 0 &&
+	       setsockopt(fds[1], IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)) == 0;
 }
 
 static bool make_transport(struct rig *r, struct adversary_options *peer)
@@ -76,20 +81,22 @@ static bool make_transport(struct rig *r, struct adversary_options *peer)
 
 	r->fd = -1;
 	if (!r->options.socket) {
+		BIO *written = NULL;
+
 		r->in = BIO_new(BIO_s_mem());
-		r->out = BIO_new(BIO_s_mem());
 		BIO_set_mem_eof_return(r->in, -1);
-		SSL_set_bio(r->ssl, r->in, r->out);
+		/* A pair is full when it is full: sockets take a little more now and then. */
+		if (r->options.buffer_bytes == 0)
+			r->out = written = BIO_new(BIO_s_mem());
+		else if (BIO_new_bio_pair(&written, r->options.buffer_bytes, &r->other_end, 0))
+			r->out = r->other_end;
+		SSL_set_bio(r->ssl, r->in, written);
 		return r->in && r->out;
 	}
 	if (!connect_pair(fds))
 		return false;
 	r->fd = fds[0];
 	if (!r->options.blocking && fcntl(r->fd, F_SETFL, O_NONBLOCK) != 0)
-		return false;
-	if (r->options.send_buffer_bytes > 0 &&
-	    setsockopt(r->fd, SOL_SOCKET, SO_SNDBUF, &r->options.send_buffer_bytes, sizeof(int)) !=
-	        0)
 		return false;
 	peer->transport = ADVERSARY_SOCKET;
 	peer->fd = fds[1];
@@ -104,10 +111,15 @@ static void attach(struct rig *r)
 		r->stream = lw_openssl_attach(r->ssl, r->options.stream, &r->refusal);
 }
 
-/* Waits until the subject's socket can be read; false: it stays quiet. */
-static bool subject_is_ready(const struct rig *r)
+/* Waits until the subject's socket is ready for what it waits for; false: it stays quiet. */
+static bool subject_is_ready(const struct rig *r, unsigned interest)
 {
-	struct pollfd p = { .fd = r->fd, .events = POLLIN };
+	const unsigned events = r->stream ? lw_events(r->stream, interest) : LW_EVENT_READABLE;
+	struct pollfd p = { .fd = r->fd,
+		            .events = (short)(events & LW_EVENT_WRITABLE ? POLLOUT : 0) };
+
+	if (events & LW_EVENT_READABLE)
+		p.events |= POLLIN;
 
 	if (r->fd < 0)
 		return false;
@@ -142,7 +154,7 @@ static bool shake_hands_bare(struct rig *r, int turns)
 			return true;
 		rig_spin(r);
 		if (r->options.socket && !r->options.blocking)
-			(void)subject_is_ready(r);
+			(void)subject_is_ready(r, LW_INTEREST_READ);
 	}
 	return SSL_is_init_finished(r->ssl);
 }
@@ -159,7 +171,7 @@ static enum lw_status shake_hands(struct rig *r)
 			             ? LW_ERROR
 			             : LW_AGAIN;
 		else if (status == LW_AGAIN)
-			(void)subject_is_ready(r);
+			(void)subject_is_ready(r, LW_INTEREST_READ);
 	}
 	return status;
 }
@@ -209,6 +221,7 @@ void rig_end(struct rig *r)
 	adversary_free(r->adversary);
 	SSL_free(r->ssl);
 	SSL_CTX_free(r->ctx);
+	BIO_free(r->other_end);
 	if (r->fd >= 0)
 		close(r->fd);
 	ERR_clear_error();
@@ -225,12 +238,14 @@ static void check_pattern(struct rig *r, const uint8_t *bytes, size_t len)
 /* After LW_AGAIN: the peer's turn, then whether anything may have changed. */
 static bool waits_in_vain(struct rig *r, unsigned interest)
 {
+	const size_t waiting = r->out ? BIO_ctrl_pending(r->out) : 0;
+
 	rig_spin(r);
 	if (r->options.blocking)
 		return lw_wait(r->stream, interest, QUIET_MS) != LW_OK;
 	if (r->options.socket)
-		return !subject_is_ready(r);
-	return BIO_ctrl_pending(r->in) == 0 && BIO_ctrl_pending(r->out) == 0;
+		return !subject_is_ready(r, interest);
+	return BIO_ctrl_pending(r->in) == 0 && BIO_ctrl_pending(r->out) == waiting;
 }
 
 enum lw_status rig_read(struct rig *r)
@@ -262,8 +277,7 @@ static enum lw_status until_over(struct rig *r, enum lw_status (*call)(struct lw
 		int limit;
 
 		if (status != LW_AGAIN) {
-			while (!waits_in_vain(r, 0) && ++vain < 100)
-				;
+			rig_spin(r);
 			return status;
 		}
 		if (!waits_in_vain(r, 0)) {
@@ -278,6 +292,22 @@ static enum lw_status until_over(struct rig *r, enum lw_status (*call)(struct lw
 		vain = 0;
 	}
 	return LW_AGAIN;
+}
+
+uint64_t rig_fill(struct rig *r)
+{
+	uint64_t taken = 0;
+	uint8_t block[16384];
+	size_t n;
+
+	do {
+		for (size_t i = 0; i < sizeof block; i++)
+			block[i] = adversary_pattern(taken + i);
+		n = 0;
+		(void)!lw_write(r->stream, block, sizeof block, &n);
+		taken += n;
+	} while (n > 0 && taken < 64u << 20);
+	return taken;
 }
 
 enum lw_status rig_close(struct rig *r)

@@ -18,7 +18,7 @@ struct rig_options {
 	bool socket;
 	bool blocking; /* the subject's descriptor blocks, and it waits by lw_wait() */
 	bool read_ahead;
-	int send_buffer_bytes; /* of the subject's socket; 0: as it is */
+	size_t buffer_bytes; /* memory: what waits for the peer, at most; 0: no bound */
 	const char *ciphers;
 	const struct lw_options *stream; /* NULL: the defaults */
 };
@@ -28,7 +28,8 @@ struct rig {
 	SSL_CTX *ctx;
 	SSL *ssl;
 	BIO *in, *out; /* memory */
-	int fd;        /* socket: the subject's end */
+	BIO *other_end;
+	int fd; /* socket: the subject's end */
 	struct adversary *adversary;
 	enum adversary_status peer;
 	struct lw_stream *stream;
@@ -49,6 +50,9 @@ void rig_spin(struct rig *r);
 
 /* Reads until the stream says something else than LW_OK and neither side moves. */
 enum lw_status rig_read(struct rig *r);
+
+/* Writes the adversary's pattern until the transport stays full; gives the bytes taken. */
+uint64_t rig_fill(struct rig *r);
 
 /* Calls until it is over; when neither side moves, the clock goes to the next deadline. */
 enum lw_status rig_close(struct rig *r);
