@@ -104,8 +104,8 @@ static void seal_what_is_due(struct lw_stream *s)
 	s->due = LW_SEAL_NONE;
 	did = due == LW_SEAL_FATAL ? s->adapter->seal_fatal(s->context)
 	                           : s->adapter->seal_close_notify(s->context);
-	s->wire.muted =
-	    true; /* rules: nothing-after-own-closure, no-close-notify-after-own-fatal */
+	/* rules: nothing-after-own-closure, no-close-notify-after-own-fatal */
+	s->wire.muted = true;
 	if (did != LW_TLS_DONE) {
 		lw_stream_tell(s, LW_EV_WRITE_ERROR);
 		return;
