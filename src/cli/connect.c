@@ -274,10 +274,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 /* ---- what is said at the end */
 
+/* A close_notify that only answered ours may, up to TLS 1.2, have cost data: then it is not whole. */
+static bool is_acceptable_end(const struct lw_verdict *v)
+{
+	return v->whole || (v->tolerated && v->read != LW_ENDING_CLOSED);
+}
+
 static bool is_acceptable(const struct run *r)
 {
-	return (r->seen.whole || r->seen.tolerated) && r->seen.read != LW_ENDING_OPEN &&
-	       !r->report.near_broken && r->report.bytes_undelivered == 0;
+	return is_acceptable_end(&r->seen) && !r->report.near_broken &&
+	       r->report.bytes_undelivered == 0;
 }
 
 static void tell_output(const struct run *r)
@@ -331,7 +337,9 @@ static void tell_message(const struct run *r)
 {
 	const char *why = lw_complete_why(r->opening.stream);
 
-	if (r->profile == NULL)
+	if (r->settings->follows_nothing)
+		cli_complain("message: not followed");
+	else if (r->profile == NULL)
 		cli_complain("message: not followed, since no profile is known; next: --profile");
 	else
 		cli_complain("message (%s): %s%s%s", r->profile->name,
@@ -376,13 +384,13 @@ static const char *next_step(const struct run *r)
 	case LW_ENDING_CLOSED:
 		break;
 	}
-	return v->whole ? NULL : "ask again, and let the peer close first";
+	return "ask again, and let the peer close first";
 }
 
 static void tell(const struct run *r)
 {
 	char sentence[512];
-	const char *next = r->seen.whole || r->seen.tolerated ? NULL : next_step(r);
+	const char *next = is_acceptable_end(&r->seen) ? NULL : next_step(r);
 
 	tell_output(r);
 	if (r->settings->quiet)
@@ -577,6 +585,8 @@ static int run(const struct verb *verb, int argc, char **argv)
 		              .connect_timeout_ms = DEFAULT_CONNECT_TIMEOUT_MS,
 		              .idle_timeout_ms = DEFAULT_IDLE_TIMEOUT_MS };
 
+	signal(SIGXFSZ,
+	       SIG_IGN); /* a file that may grow no more is an error to tell, as a full disk */
 	lw_options_default(&s.options);
 	cli_parse(verb, argc, argv, &s);
 	return run_with(&s);

@@ -178,13 +178,22 @@ static void explain_rest(const struct handshake_end *end, struct failure *f)
 		failure_set(f, "the handshake with %s failed", end->peer);
 }
 
+/* What OpenSSL says when it was handed something else than a record, and nobody kept the octets. */
+static bool library_met_no_tls(void)
+{
+	int reason = ERR_GET_REASON(ERR_peek_last_error());
+
+	return ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_SSL &&
+	       (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST);
+}
+
 void handshake_explain(const struct handshake_end *end, struct failure *f)
 {
 	long result = SSL_get_verify_result(end->ssl);
 
 	if (result != X509_V_OK && SSL_get_verify_mode(end->ssl) != SSL_VERIFY_NONE)
 		explain_verify(end, result, f);
-	else if (handshake_is_no_tls(end->first, end->first_bytes))
+	else if (handshake_is_no_tls(end->first, end->first_bytes) || library_met_no_tls())
 		explain_no_tls(end, f);
 	else if (end->verdict->alert_received.present)
 		explain_alert(end, f);

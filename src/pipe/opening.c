@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -153,12 +154,17 @@ static bool start_tls(struct opening *o)
 	return false;
 }
 
-/* The first octets, as they lie in the socket before anything reads them. */
+/*
+ * The first octets, as they lie in the socket before the stream has read any.  Only looked at when
+ * there are some: a recv() that meets a reset would take the news from the stream.
+ */
 static void peek(const struct opening *o, struct handshake_end *end)
 {
+	int waiting = 0;
 	ssize_t got;
 
-	if (end->first_bytes > 0)
+	if (end->first_bytes > 0 || BIO_number_read(SSL_get_rbio(o->ssl)) > 0 ||
+	    ioctl(o->fd, FIONREAD, &waiting) != 0 || waiting <= 0)
 		return;
 	got = recv(o->fd, end->first, sizeof end->first, MSG_PEEK | MSG_DONTWAIT);
 	end->first_bytes = got > 0 ? (size_t)got : 0;

@@ -157,6 +157,8 @@ static bool turn_half(struct pump *p, struct half *h)
 
 static bool has_said_all(const struct half *h)
 {
+	if (h->phase == DELIVERING && waiting(h) == 0 && !h->unflushed)
+		return half_action(h->ending, h->sink->ops->kind) != HALF_ABORT;
 	return h->phase == HELD || h->phase == OVER;
 }
 
@@ -201,6 +203,8 @@ static void begin_end(struct pump *p, enum pump_cause cause)
 	if (cause == PUMP_CAUSE_NONE || p->seen.cause != PUMP_CAUSE_NONE)
 		return;
 	p->seen.cause = cause;
+	if (waiting(&p->up) == 0) /* near may have ended by now, and it matters */
+		(void)fill(&p->up);
 	p->far_way_out = choose_way_out(p, cause);
 	p->near_way_out = p->down.phase == OVER && !must_abort(&p->down) ? CLOSE : ABORT;
 	p->seen.was_aborted = p->far_way_out == ABORT;

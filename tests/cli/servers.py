@@ -1,0 +1,161 @@
+"""servers: real servers on the loopback for tests of the command, each in a folder of its own and ended with its case.
+A function starts one and returns its port.  It must not know what the tests conclude."""
+import os
+import socket
+import subprocess
+import threading
+
+import tap
+
+PAGE = bytes(i * 7 % 251 for i in range(50000))
+
+
+class Certificate:
+    """A self-signed certificate: .certificate and .key are paths."""
+
+    def __init__(self, folder, names="DNS:localhost,IP:127.0.0.1", days=2, name="c"):
+        self.certificate, self.key = (os.path.join(folder, name + end) for end in (".pem", ".key"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-subj", "/CN=localhost", "-days", str(days), "-addext", "subjectAltName=" + names,
+                        "-keyout", self.key, "-out", self.certificate],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=30)
+
+
+def write(folder, name, content):
+    path = os.path.join(folder, name)
+    with open(path, "wb") as out:
+        out.write(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def nginx(case, certificate, backend=None):
+    """nginx: / has a length; /late is passed to `backend` with HTTP/1.0, so its end is the connection's."""
+    folder, port = tap.temp_dir(case), tap.free_port()
+    os.chmod(folder, 0o755)
+    os.mkdir(os.path.join(folder, "www"), 0o755)
+    write(os.path.join(folder, "www"), "index.html", PAGE)
+    user = "user root;" if os.geteuid() == 0 else ""
+    proxy = "location /late { proxy_pass http://127.0.0.1:%d; proxy_buffering off; }" % backend if backend else ""
+    config = write(folder, "nginx.conf", """
+        daemon off; master_process off; %(user)s pid %(folder)s/pid; error_log %(folder)s/error.log;
+        events { worker_connections 64; }
+        http {
+          access_log off; client_body_temp_path %(folder)s/b; proxy_temp_path %(folder)s/p; fastcgi_temp_path %(folder)s/f;
+          uwsgi_temp_path %(folder)s/u; scgi_temp_path %(folder)s/s;
+          server {
+            listen 127.0.0.1:%(port)d ssl; ssl_certificate %(cert)s; ssl_certificate_key %(key)s;
+            ssl_protocols TLSv1.2 TLSv1.3; root %(folder)s/www; %(proxy)s
+          }
+        }""" % {"folder": folder, "port": port, "cert": certificate.certificate, "key": certificate.key, "user": user,
+                "proxy": proxy})
+    tap.start(case, ["nginx", "-c", config, "-p", folder, "-e", os.path.join(folder, "error.log")], port=port)
+    return port
+
+
+def apache(case, certificate):
+    folder, port = tap.temp_dir(case), tap.free_port()
+    os.chmod(folder, 0o755)
+    write(folder, "index.html", PAGE)
+    modules = "".join("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n" % (name, name) for name in
+                      ("mpm_event", "authz_core", "ssl", "socache_shmcb", "dir"))
+    config = write(folder, "httpd.conf", modules + """
+        ServerName localhost
+        ServerRoot %(folder)s
+        PidFile %(folder)s/pid
+        DefaultRuntimeDir %(folder)s
+        ErrorLog %(folder)s/error.log
+        User www-data
+        Group www-data
+        Listen 127.0.0.1:%(port)d
+        SSLEngine on
+        SSLCertificateFile %(cert)s
+        SSLCertificateKeyFile %(key)s
+        DocumentRoot %(folder)s
+        DirectoryIndex index.html
+        """ % {"folder": folder, "port": port, "cert": certificate.certificate, "key": certificate.key})
+    tap.start(case, ["apache2", "-X", "-f", config], port=port)
+    return port
+
+
+def s_server(case, certificate, *options):
+    """openssl s_server; -WWW serves the folder's `page`, without a length."""
+    folder, port = tap.temp_dir(case), tap.free_port()
+    write(folder, "page", PAGE)
+    tap.start(case, ["openssl", "s_server", "-accept", "127.0.0.1:%d" % port, "-cert", certificate.certificate,
+                     "-key", certificate.key, *options], port=port, cwd=folder, stdin=subprocess.PIPE)
+    return port
+
+
+def gnutls_serv(case, certificate, *options):
+    port = tap.free_port()
+    tap.start(case, ["gnutls-serv", "--port", port, "--x509certfile", certificate.certificate, "--x509keyfile",
+                     certificate.key, *options], port=port)
+    return port
+
+
+NODE = """
+const https = require('https'), fs = require('fs');
+const page = Buffer.from(Array.from({length: 50000}, (_, i) => i * 7 % 251));
+https.createServer({cert: fs.readFileSync(process.argv[1]), key: fs.readFileSync(process.argv[2])}, (ask, answer) => {
+  if (ask.url === '/chunks') { answer.write(page.subarray(0, 20000)); answer.end(page.subarray(20000)); }
+  else { answer.setHeader('Content-Length', page.length); answer.end(page); }
+}).listen(0, '127.0.0.1', function () { console.log('port ' + this.address().port); });
+"""
+
+
+def node(case, certificate):
+    process = tap.start(case, ["node", "-e", NODE, certificate.certificate, certificate.key], line=r"^port (\d+)$")
+    return int(process.said.group(1))
+
+
+class Raw:
+    """A server in the clear: `talk(connection)` is called in a thread for each connection.  .port; .problem is what it raised."""
+
+    def __init__(self, case, talk):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.talk, self.problem = talk, None
+        case.addCleanup(self.listener.close)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._meet, args=(connection,), daemon=True).start()
+
+    def _meet(self, connection):
+        with connection:
+            connection.settimeout(20)
+            try:
+                self.talk(connection)
+            except Exception as problem:  # told by the test that looks
+                self.problem = problem
+
+
+def late_backend(case, delay):
+    """HTTP/1.0 in two halves with a pause that `delay()` makes; ended by FIN, so without a length."""
+    def talk(connection):
+        ask = b""
+        while b"\r\n\r\n" not in ask:
+            ask += connection.recv(4096) or b"\r\n\r\n"
+        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + PAGE[:20000])
+        delay()
+        connection.sendall(PAGE[20000:])
+    return Raw(case, talk).port
+
+
+def cut(case, port, after, how, version):
+    """lastword cut in front of `port`; its own port."""
+    process = tap.start(case, [tap.built("lastword"), "cut", "--to", "127.0.0.1:%d" % port, "--after", after, "--how", how,
+                               "--version", version], line=r"^127\.0\.0\.1:(\d+)$")
+    return int(process.said.group(1))
+
+
+def adversary(case, ending, version, *options):
+    """The adversary as a server: (port, process)."""
+    process = tap.start(case, [tap.built("tests/adversary/adversary_peer"), "-v", version, *options, ending],
+                        line=r"^port (\d+)$")
+    return int(process.said.group(1)), process
