@@ -274,7 +274,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 /* ---- what is said at the end */
 
-/* A close_notify that only answered ours may, up to TLS 1.2, have cost data: then it is not whole. */
+/* A close_notify that only answered ours may, up to TLS 1.2, have cost data: then it is not whole.
+ */
 static bool is_acceptable_end(const struct lw_verdict *v)
 {
 	return v->whole || (v->tolerated && v->read != LW_ENDING_CLOSED);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -154,20 +153,28 @@ static bool start_tls(struct opening *o)
 	return false;
 }
 
-/*
- * The first octets, as they lie in the socket before the stream has read any.  Only looked at when
- * there are some: a recv() that meets a reset would take the news from the stream.
- */
-static void peek(const struct opening *o, struct handshake_end *end)
+/* Keeps the first octets that OpenSSL is given, a record's header at most: who speaks there? */
+static long keep_first(BIO *bio, int operation, const char *octets, size_t n, int i, long l,
+                       int result, size_t *processed)
 {
-	int waiting = 0;
-	ssize_t got;
+	struct handshake_end *end = (void *)BIO_get_callback_arg(bio);
 
-	if (end->first_bytes > 0 || BIO_number_read(SSL_get_rbio(o->ssl)) > 0 ||
-	    ioctl(o->fd, FIONREAD, &waiting) != 0 || waiting <= 0)
-		return;
-	got = recv(o->fd, end->first, sizeof end->first, MSG_PEEK | MSG_DONTWAIT);
-	end->first_bytes = got > 0 ? (size_t)got : 0;
+	(void)n;
+	(void)i;
+	(void)l;
+	if (operation == (BIO_CB_READ | BIO_CB_RETURN) && result > 0 && end->first_bytes == 0) {
+		end->first_bytes = *processed < sizeof end->first ? *processed : sizeof end->first;
+		memcpy(end->first, octets, end->first_bytes);
+	}
+	return result;
+}
+
+static void listen_in(const struct opening *o, struct handshake_end *end)
+{
+	BIO *bio = SSL_get_rbio(o->ssl);
+
+	BIO_set_callback_ex(bio, end != NULL ? keep_first : NULL);
+	BIO_set_callback_arg(bio, (char *)end);
 }
 
 /* Lets our alert leave before the descriptor goes, if that takes no longer than a moment. */
@@ -202,24 +209,36 @@ static bool fail_handshake(struct opening *o, struct handshake_end *end)
 	return false;
 }
 
+/* Until it is done, fails, or the first octets show that there is no TLS to wait for. */
+static bool try_hands(struct opening *o, struct handshake_end *end)
+{
+	enum lw_status status;
+
+	while ((status = lw_handshake(o->stream)) == LW_AGAIN) {
+		enum wait_result result;
+
+		if (handshake_is_no_tls(end->first, end->first_bytes))
+			return fail_handshake(o, end);
+		result = wait_for(o, lw_events(o->stream, LW_INTEREST_READ | LW_INTEREST_WRITE));
+		if (result == WAIT_INTERRUPTED)
+			return interrupted(o);
+		end->timed_out = result != WAIT_READY;
+		if (end->timed_out)
+			return fail_handshake(o, end);
+	}
+	return status == LW_OK || fail_handshake(o, end);
+}
+
 static bool shake_hands(struct opening *o)
 {
 	struct handshake_end end = { .first_bytes = 0 };
-	enum lw_status status;
+	bool is_done;
 
 	ERR_clear_error();
-	while ((status = lw_handshake(o->stream)) == LW_AGAIN) {
-		enum wait_result result =
-		    wait_for(o, lw_events(o->stream, LW_INTEREST_READ | LW_INTEREST_WRITE));
-
-		if (result == WAIT_INTERRUPTED)
-			return interrupted(o);
-		peek(o, &end);
-		end.timed_out = result != WAIT_READY;
-		if (end.timed_out || handshake_is_no_tls(end.first, end.first_bytes))
-			return fail_handshake(o, &end);
-	}
-	return status == LW_OK || fail_handshake(o, &end);
+	listen_in(o, &end);
+	is_done = try_hands(o, &end);
+	listen_in(o, NULL);
+	return is_done;
 }
 
 bool opening_run(struct opening *o)
