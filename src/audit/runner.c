@@ -1,0 +1,258 @@
+/* runner: see runner.h.  Bounded by turns: a case that goes on for ever is a trouble, not a hang.
+ */
+#include "audit/runner.h"
+
+#include "adversary/loopback.h"
+
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TURNS_MAX   20000u
+#define QUIET_MS    4 /* loopback delivers at once; this bounds the wait for what never comes */
+#define QUIET_TURNS 2u
+#define LAST_TURNS  3u
+
+struct run {
+	const struct audit_setup *setup;
+	struct audit_result *result;
+	struct subject_run subject;
+	struct adversary *adversary;
+	SSL_CTX *ctx;
+	BIO *in, *out;               /* memory: to the subject, from the subject */
+	bool shaken;                 /* the subject is in */
+	enum adversary_action ended; /* memory: the transport, before the subject was in */
+};
+
+static const int wire_versions[] = {
+	[LW_VERSION_TLS1_0] = TLS1_VERSION,
+	[LW_VERSION_TLS1_1] = TLS1_1_VERSION,
+	[LW_VERSION_TLS1_2] = TLS1_2_VERSION,
+	[LW_VERSION_TLS1_3] = TLS1_3_VERSION,
+};
+
+static bool make_ssl(struct run *r)
+{
+	int version = wire_versions[r->setup->version];
+
+	r->ctx = SSL_CTX_new(TLS_client_method());
+	if (r->ctx == NULL)
+		return false;
+	SSL_CTX_set_security_level(r->ctx, 0); /* else 1.0 and 1.1 would not speak */
+	if (SSL_CTX_set_min_proto_version(r->ctx, version) != 1 ||
+	    SSL_CTX_set_max_proto_version(r->ctx, version) != 1)
+		return false;
+	r->subject.ssl = SSL_new(r->ctx);
+	if (r->subject.ssl == NULL)
+		return false;
+	SSL_set_connect_state(r->subject.ssl);
+	return true;
+}
+
+static bool make_memory(struct run *r)
+{
+	r->in = BIO_new(BIO_s_mem());
+	r->out = BIO_new(BIO_s_mem());
+	if (r->in == NULL || r->out == NULL) {
+		BIO_free(r->in);
+		BIO_free(r->out);
+		return false;
+	}
+	BIO_set_mem_eof_return(r->in, -1);
+	SSL_set_bio(r->subject.ssl, r->in, r->out);
+	return true;
+}
+
+static bool set_blocking(int fd, bool blocking)
+{
+	return fcntl(fd, F_SETFL, blocking ? 0 : O_NONBLOCK) == 0;
+}
+
+static bool make_sockets(struct run *r, struct adversary_options *options)
+{
+	int fds[2];
+
+	if (!loopback_pair(fds))
+		return false;
+	r->subject.fd = fds[0];
+	options->transport = ADVERSARY_SOCKET;
+	options->fd = fds[1];
+	if (set_blocking(fds[0], false) && SSL_set_fd(r->subject.ssl, fds[0]) == 1)
+		return true;
+	close(fds[1]);
+	return false;
+}
+
+static bool begin(struct run *r)
+{
+	struct adversary_options options = { .role = ADVERSARY_SERVER,
+		                             .version = r->setup->version,
+		                             .certificate = r->setup->certificate,
+		                             .subject_name = r->setup->subject->name };
+	bool made;
+
+	r->subject.fd = -1;
+	r->subject.after = r->setup->after;
+	if (!make_ssl(r))
+		return false;
+	made = r->setup->transport == ADVERSARY_SOCKET ? make_sockets(r, &options) : make_memory(r);
+	if (!made)
+		return false;
+	r->adversary = adversary_new(&options, &r->setup->ending->script);
+	return r->adversary != NULL;
+}
+
+static void tell_transport_end(struct run *r)
+{
+	r->setup->subject->transport_ended(
+	    &r->subject, r->ended == ADVERSARY_FIN ? LW_TRANSPORT_FIN : LW_TRANSPORT_RESET);
+}
+
+/* The adversary's turn; whether it moved anything towards the subject. */
+static bool turn_adversary(struct run *r)
+{
+	enum adversary_action action = ADVERSARY_NONE;
+	size_t waiting, had;
+
+	adversary_set_time(r->adversary, ++r->subject.now_ms);
+	if (r->setup->transport == ADVERSARY_SOCKET) {
+		(void)adversary_run(r->adversary);
+		return false;
+	}
+	waiting = BIO_ctrl_pending(r->out);
+	had = BIO_ctrl_pending(r->in);
+	(void)adversary_run_memory(r->adversary, r->in, r->out, &action);
+	if (action != ADVERSARY_NONE)
+		r->ended = action;
+	if (action != ADVERSARY_NONE && r->shaken)
+		tell_transport_end(r);
+	return waiting > 0 || BIO_ctrl_pending(r->in) != had || action != ADVERSARY_NONE;
+}
+
+/* Whether something for the subject comes within a moment. */
+static bool wait_for_subject(struct run *r)
+{
+	struct pollfd p = { .fd = r->subject.fd, .events = POLLIN };
+
+	if (r->setup->transport != ADVERSARY_SOCKET)
+		return false;
+	if (r->subject.blocking && r->subject.stream != NULL)
+		return lw_wait(r->subject.stream, LW_INTEREST_READ, QUIET_MS) == LW_OK;
+	return poll(&p, 1, QUIET_MS) > 0;
+}
+
+/* The application's own handshake, before the subject comes in. */
+static bool shake_hands(struct run *r)
+{
+	for (unsigned quiet = 0; quiet < QUIET_TURNS;) {
+		bool moved;
+		int done;
+
+		ERR_clear_error();
+		done = SSL_do_handshake(r->subject.ssl);
+		if (done == 1)
+			return true;
+		if (SSL_get_error(r->subject.ssl, done) != SSL_ERROR_WANT_READ)
+			return false;
+		moved = turn_adversary(r);
+		moved = wait_for_subject(r) || moved;
+		quiet = moved ? 0 : quiet + 1;
+	}
+	return false;
+}
+
+static bool attach(struct run *r)
+{
+	if (r->setup->after && !shake_hands(r)) {
+		r->result->trouble = "the handshake was not done";
+		return false;
+	}
+	r->subject.blocking = r->setup->blocking;
+	if (r->subject.blocking && !set_blocking(r->subject.fd, true))
+		return false;
+	r->shaken = r->setup->subject->attach(&r->subject);
+	if (!r->shaken)
+		r->result->trouble = r->subject.refusal;
+	else if (r->ended != ADVERSARY_NONE)
+		tell_transport_end(r);
+	return r->shaken;
+}
+
+/* Alternates the two until the subject is over; false: it never is. */
+static bool alternate(struct run *r)
+{
+	unsigned quiet = 0;
+
+	for (unsigned turn = 0; turn < TURNS_MAX; turn++) {
+		bool moved = r->setup->subject->step(&r->subject);
+
+		if (r->subject.phase == SUBJECT_OVER)
+			return true;
+		moved = turn_adversary(r) || moved;
+		if (!moved)
+			moved = wait_for_subject(r);
+		quiet = moved ? 0 : quiet + 1;
+		if (quiet >= QUIET_TURNS) {
+			r->setup->subject->idle(&r->subject);
+			quiet = 0;
+		}
+	}
+	r->result->trouble = "it went on for ever";
+	return false;
+}
+
+/* Lets the adversary see how the subject left. */
+static void see_it_off(struct run *r)
+{
+	if (r->setup->transport == ADVERSARY_MEMORY) {
+		(void)turn_adversary(r);
+		adversary_give_end(r->adversary, ADVERSARY_ENDED_FIN);
+	} else {
+		close(r->subject.fd);
+		r->subject.fd = -1;
+	}
+	for (unsigned i = 0; i < LAST_TURNS; i++)
+		(void)turn_adversary(r);
+}
+
+static void tidy(struct run *r)
+{
+	if (r->adversary != NULL) {
+		r->result->exchange = *adversary_exchange(r->adversary);
+		r->result->tally = *adversary_subject(r->adversary);
+	}
+	adversary_free(r->adversary);
+	SSL_free(r->subject.ssl);
+	SSL_CTX_free(r->ctx);
+	if (r->subject.fd >= 0)
+		close(r->subject.fd);
+	ERR_clear_error();
+}
+
+void audit_run(const struct audit_setup *setup, struct audit_result *result)
+{
+	struct run r = { .setup = setup, .result = result };
+
+	memset(result, 0, sizeof *result);
+	result->trouble = "the case could not be set up";
+	if (begin(&r) && attach(&r)) {
+		result->ran = alternate(&r);
+		result->conclusion = r.subject.conclusion;
+		see_it_off(&r);
+		setup->subject->leave(&r.subject);
+	}
+	tidy(&r);
+}
+
+bool audit_has_sockets(void)
+{
+	int fds[2];
+
+	if (!loopback_pair(fds))
+		return false;
+	close(fds[0]);
+	close(fds[1]);
+	return true;
+}

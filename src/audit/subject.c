@@ -1,0 +1,25 @@
+/* subject: what all subjects share. */
+#include "audit/subject.h"
+
+#include "adversary/adversary.h"
+
+const char *subject_says_name(enum subject_says says)
+{
+	static const char *const names[SUBJECT_CLASSES] = {
+		[SUBJECT_WAITS] = "waits",         [SUBJECT_END] = "end",
+		[SUBJECT_TRUNCATED] = "truncated", [SUBJECT_ABORTED] = "aborted",
+		[SUBJECT_ERROR] = "error",
+	};
+
+	return says < SUBJECT_CLASSES ? names[says] : "unknown";
+}
+
+void subject_take(struct subject_run *run, const uint8_t *bytes, size_t len)
+{
+	struct conclusion *c = &run->conclusion;
+
+	for (size_t i = 0; i < len; i++)
+		if (bytes[i] != adversary_pattern(c->bytes + i))
+			c->differs = true;
+	c->bytes += len;
+}

@@ -1,0 +1,121 @@
+/*
+ * subject_stream: a stream on the same OpenSSL object, driven by the public
+ * calls alone: lw_read() to the end, once more, then lw_close() until it is
+ * over.
+ */
+#include "audit/subject.h"
+
+#include <lastword/openssl.h>
+
+#include <openssl/err.h>
+#include <stdio.h>
+
+#define LIMIT_MS 30u /* where the clock is real */
+
+static bool attach(struct subject_run *run)
+{
+	struct lw_options options;
+
+	lw_options_default(&options);
+	if (run->blocking)
+		options.close_timeout_ms = options.drain_timeout_ms = LIMIT_MS;
+	run->stream = lw_openssl_attach(run->ssl, &options, &run->refusal);
+	return run->stream != NULL;
+}
+
+static enum subject_says class_of(enum lw_status status)
+{
+	static const enum subject_says classes[] = {
+		[LW_OK] = SUBJECT_WAITS,          [LW_AGAIN] = SUBJECT_WAITS,
+		[LW_END] = SUBJECT_END,           [LW_TRUNCATED] = SUBJECT_TRUNCATED,
+		[LW_ABORTED] = SUBJECT_ABORTED,   [LW_ERROR] = SUBJECT_ERROR,
+		[LW_UNSUPPORTED] = SUBJECT_ERROR,
+	};
+
+	return classes[status];
+}
+
+static enum lw_status read_all(struct subject_run *run, bool *moved)
+{
+	uint8_t buf[4096];
+	enum lw_status status;
+	size_t n;
+
+	do {
+		status = lw_read(run->stream, buf, sizeof buf, &n);
+		subject_take(run, buf, n);
+		*moved = *moved || n > 0;
+	} while (status == LW_OK);
+	return status;
+}
+
+static void conclude(struct subject_run *run)
+{
+	struct conclusion *c = &run->conclusion;
+
+	run->phase = SUBJECT_OVER;
+	lw_verdict(run->stream, &c->verdict);
+	c->has_verdict = true;
+	if (c->first != SUBJECT_END)
+		lw_verdict_sentence(&c->verdict, c->reason, sizeof c->reason);
+}
+
+static bool close_on(struct subject_run *run)
+{
+	enum lw_status status = lw_close(run->stream);
+
+	if (status == LW_AGAIN)
+		return false;
+	if (run->conclusion.first == SUBJECT_WAITS)
+		run->conclusion.first = run->conclusion.again = class_of(status);
+	conclude(run);
+	return true;
+}
+
+static bool step(struct subject_run *run)
+{
+	bool moved = false;
+
+	if (run->phase == SUBJECT_OVER)
+		return false;
+	if (run->phase == SUBJECT_CLOSING)
+		return close_on(run);
+	run->conclusion.first = class_of(read_all(run, &moved));
+	if (run->conclusion.first == SUBJECT_WAITS)
+		return moved;
+	run->conclusion.again = class_of(read_all(run, &moved));
+	run->phase = SUBJECT_CLOSING;
+	return true;
+}
+
+/* A reader with nothing to wait for closes; one that closes lets its deadline run out. */
+static void idle(struct subject_run *run)
+{
+	int left;
+
+	if (run->phase == SUBJECT_READING) {
+		run->phase = SUBJECT_CLOSING;
+		return;
+	}
+	if (run->phase == SUBJECT_OVER || run->blocking)
+		return;
+	left = lw_timeout_ms(run->stream, run->now_ms);
+	if (left > 0) {
+		run->now_ms += (uint64_t)left;
+		(void)lw_timeout_ms(run->stream, run->now_ms);
+	}
+}
+
+static void transport_ended(struct subject_run *run, enum lw_transport_end end)
+{
+	lw_transport_ended(run->stream, end);
+}
+
+static void leave(struct subject_run *run)
+{
+	lw_free(run->stream);
+	run->stream = NULL;
+	ERR_clear_error();
+}
+
+const struct subject stream_subject = { "stream", attach, step, idle, transport_ended, leave };
