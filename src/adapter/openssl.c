@@ -44,67 +44,54 @@ static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
 
 /* The filter BIO */
 
-static int answer(BIO *bio, enum lw_io io, size_t n, int again_flag)
+/* As sockets' BIOs answer: 1 for bytes, 0 at the end, -1 otherwise, the retry flags saying why. */
+static int answer(BIO *bio, enum lw_io io, int again_flag)
 {
 	BIO_clear_retry_flags(bio);
-	switch (io) {
-	case LW_IO_OK:
-		return (int)n;
-	case LW_IO_AGAIN:
+	if (io == LW_IO_AGAIN)
 		BIO_set_flags(bio, again_flag | BIO_FLAGS_SHOULD_RETRY);
-		return -1;
-	case LW_IO_FIN:
-		return 0;
-	case LW_IO_RESET:
-	case LW_IO_ERROR:
-	default:
-		return -1;
-	}
+	return io == LW_IO_OK ? 1 : io == LW_IO_FIN ? 0 : -1;
 }
 
-static int filter_read(BIO *bio, char *buf, int cap)
+static int filter_read(BIO *bio, char *buf, size_t cap, size_t *n)
 {
 	struct openssl *o = BIO_get_data(bio);
-	size_t n = 0;
-	enum lw_io io;
 
-	if (cap <= 0)
-		return 0;
-	io = lw_wire_recv(o->wire, buf, (size_t)cap, &n);
-	return answer(bio, io, n, BIO_FLAGS_READ);
+	return answer(bio, lw_wire_recv(o->wire, buf, cap, n), BIO_FLAGS_READ);
 }
 
-static int filter_write(BIO *bio, const char *buf, int len)
+static int filter_write(BIO *bio, const char *buf, size_t len, size_t *n)
 {
 	struct openssl *o = BIO_get_data(bio);
-	size_t n = 0;
-	enum lw_io io;
 
-	if (len <= 0)
-		return 0;
-	io = lw_wire_send(o->wire, buf, (size_t)len, &n);
-	return answer(bio, io, n, BIO_FLAGS_WRITE);
+	return answer(bio, lw_wire_send(o->wire, buf, len, n), BIO_FLAGS_WRITE);
 }
+
+/* The commands of kernel TLS; bio.h names those that set it in a comment only. */
+enum { SET_KTLS = 72, SET_KTLS_MESSAGE = 74, CLEAR_KTLS_MESSAGE = 75 };
 
 static long filter_ctrl(BIO *bio, int command, long number, void *pointer)
 {
-	struct openssl *o = BIO_get_data(bio);
-	BIO *next = BIO_next(bio);
+	const struct openssl *o;
+	BIO *next;
 
 	switch (command) {
-#ifdef BIO_CTRL_SET_KTLS
-	case BIO_CTRL_SET_KTLS: /* with kernel TLS nobody would see the records */
-	case BIO_CTRL_GET_KTLS_SEND:
+	case BIO_CTRL_GET_KTLS_SEND: /* asked before every record */
 	case BIO_CTRL_GET_KTLS_RECV:
+	case SET_KTLS: /* in the kernel nobody would see the records */
+	case SET_KTLS_MESSAGE:
+	case CLEAR_KTLS_MESSAGE:
 		return 0;
-#endif
-	case BIO_CTRL_FLUSH:
-		return next && o->observing ? BIO_ctrl(next, command, number, pointer) : 1;
-	case BIO_CTRL_EOF: /* the transport's ending is not for the library */
-		return next && o->observing ? BIO_ctrl(next, command, number, pointer) : 0;
 	default:
-		return next ? BIO_ctrl(next, command, number, pointer) : 0;
+		break;
 	}
+	o = BIO_get_data(bio);
+	next = BIO_next(bio);
+	if (command == BIO_CTRL_FLUSH && !o->observing)
+		return 1;
+	if (command == BIO_CTRL_EOF && !o->observing) /* the ending is not for the library */
+		return 0;
+	return next ? BIO_ctrl(next, command, number, pointer) : 0;
 }
 
 static int filter_create(BIO *bio)
@@ -130,8 +117,8 @@ static void set_up(void)
 	filter_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_FILTER, "lastword wire");
 	if (!filter_method)
 		return;
-	if (BIO_meth_set_read(filter_method, filter_read) != 1 ||
-	    BIO_meth_set_write(filter_method, filter_write) != 1 ||
+	if (BIO_meth_set_read_ex(filter_method, filter_read) != 1 ||
+	    BIO_meth_set_write_ex(filter_method, filter_write) != 1 ||
 	    BIO_meth_set_ctrl(filter_method, filter_ctrl) != 1 ||
 	    BIO_meth_set_create(filter_method, filter_create) != 1) {
 		BIO_meth_free(filter_method);
@@ -206,24 +193,26 @@ static void on_info(const SSL *ssl, int where, int value)
 		o->info(ssl, where, value);
 }
 
-static enum lw_tls tls_of_error(struct openssl *o, int did)
+/*
+ * Why a call gave nothing.  SSL_get_error() would need an error queue that was emptied before the
+ * call, which costs as much as a small record; the SSL's own state says the same.
+ */
+static enum lw_tls why_nothing(const struct openssl *o)
 {
-	switch (SSL_get_error(o->ssl, did)) {
-	case SSL_ERROR_WANT_READ:
-		return LW_TLS_WANTS_READ;
-	case SSL_ERROR_WANT_WRITE:
-		return LW_TLS_WANTS_WRITE;
-	case SSL_ERROR_ZERO_RETURN:
-		return LW_TLS_ENDED;
-	case SSL_ERROR_WANT_X509_LOOKUP:
-	case SSL_ERROR_WANT_ASYNC:
-	case SSL_ERROR_WANT_ASYNC_JOB:
-	case SSL_ERROR_WANT_CLIENT_HELLO_CB:
-	case SSL_ERROR_WANT_RETRY_VERIFY:
-		return LW_TLS_WANTS_CALLER;
-	default:
-		return LW_TLS_FAILED;
+	const int want = SSL_want(o->ssl);
+
+	if (strcmp(SSL_state_string(o->ssl), "SSLERR") != 0) {
+		if (want == SSL_READING && BIO_should_read(o->rfilter))
+			return LW_TLS_WANTS_READ;
+		if (want == SSL_WRITING && BIO_should_write(o->wfilter))
+			return LW_TLS_WANTS_WRITE;
+		if (want != SSL_NOTHING && want != SSL_READING && want != SSL_WRITING)
+			return LW_TLS_WANTS_CALLER;
+		if (SSL_get_shutdown(o->ssl) & SSL_RECEIVED_SHUTDOWN)
+			return LW_TLS_ENDED;
 	}
+	ERR_clear_error(); /* what it says, the verdict says */
+	return LW_TLS_FAILED;
 }
 
 static enum lw_tls openssl_handshake(void *context)
@@ -233,9 +222,8 @@ static enum lw_tls openssl_handshake(void *context)
 
 	if (SSL_is_init_finished(o->ssl))
 		return LW_TLS_DONE;
-	ERR_clear_error();
 	did = SSL_do_handshake(o->ssl);
-	return did == 1 ? LW_TLS_DONE : tls_of_error(o, did);
+	return did == 1 ? LW_TLS_DONE : why_nothing(o);
 }
 
 static enum lw_tls openssl_read(void *context, void *buf, size_t cap, size_t *n)
@@ -243,12 +231,11 @@ static enum lw_tls openssl_read(void *context, void *buf, size_t cap, size_t *n)
 	struct openssl *o = context;
 	int did;
 
-	ERR_clear_error();
 	did = SSL_read_ex(o->ssl, buf, cap, n);
 	if (did == 1)
 		return LW_TLS_DONE;
 	*n = 0;
-	return tls_of_error(o, did);
+	return why_nothing(o);
 }
 
 static enum lw_tls openssl_peek(void *context)
@@ -258,9 +245,8 @@ static enum lw_tls openssl_peek(void *context)
 	size_t n;
 	int did;
 
-	ERR_clear_error();
 	did = SSL_peek_ex(o->ssl, &octet, 1, &n);
-	return did == 1 ? LW_TLS_DONE : tls_of_error(o, did);
+	return did == 1 ? LW_TLS_DONE : why_nothing(o);
 }
 
 /* More than one record a call could not be finished without its plaintext. */
@@ -278,18 +264,19 @@ static enum lw_tls openssl_write(void *context, const void *buf, size_t len, siz
 {
 	struct openssl *o = context;
 	const size_t limit = record_limit(o);
+	enum lw_tls why;
 	int did;
 
 	if (len > limit)
 		len = limit;
-	ERR_clear_error();
 	did = SSL_write_ex(o->ssl, buf, len, n);
 	if (did == 1)
 		return LW_TLS_DONE;
 	*n = 0;
-	if (SSL_get_error(o->ssl, did) == SSL_ERROR_WANT_WRITE)
+	why = why_nothing(o);
+	if (why == LW_TLS_WANTS_WRITE)
 		*n = o->held_bytes = len;
-	return tls_of_error(o, did);
+	return why;
 }
 
 /* The record is sealed: only its length counts, not what the bytes are. */
@@ -301,10 +288,9 @@ static enum lw_tls openssl_flush(void *context)
 
 	if (o->held_bytes == 0)
 		return LW_TLS_DONE;
-	ERR_clear_error();
 	did = SSL_write_ex(o->ssl, zeros, o->held_bytes, &n);
 	if (did != 1)
-		return tls_of_error(o, did);
+		return why_nothing(o);
 	o->held_bytes = 0;
 	return LW_TLS_DONE;
 }
@@ -330,11 +316,10 @@ static enum lw_tls openssl_seal_fatal(void *context)
 	SSL_set_shutdown(o->ssl, SSL_get_shutdown(o->ssl) & ~SSL_RECEIVED_SHUTDOWN);
 	lw_wire_poison(o->wire);
 	do {
-		ERR_clear_error();
 		did = SSL_read_ex(o->ssl, scratch, sizeof scratch, &n);
 	} while (did == 1); /* ends with the record under way, at the latest */
 	OPENSSL_cleanse(scratch, sizeof scratch);
-	return tls_of_error(o, did) == LW_TLS_FAILED ? LW_TLS_DONE : LW_TLS_FAILED;
+	return why_nothing(o) == LW_TLS_FAILED ? LW_TLS_DONE : LW_TLS_FAILED;
 }
 
 static bool openssl_forget_session(void *context)
