@@ -83,7 +83,8 @@ class Install(unittest.TestCase):
             raise AssertionError(done.stdout.decode() + done.stderr.decode())
 
     def one(self, pattern):
-        found = [name for name in glob.glob(os.path.join(self.root, "**", pattern), recursive=True)]
+        found = [name for name in glob.glob(os.path.join(self.root, "**", pattern), recursive=True)
+                 if os.path.isfile(name)]
         self.assertEqual(len(found), 1, "%s: %s" % (pattern, found))
         return found[0]
 
@@ -118,6 +119,14 @@ class Install(unittest.TestCase):
         folder = os.path.dirname(self.one("verdict.h"))
         self.assertEqual(os.path.basename(folder), "lastword")
         self.assertEqual(sorted(os.listdir(folder)), sorted(os.listdir(os.path.join(tap.ROOT, "include", "lastword"))))
+
+    def test_installs_the_command_its_pages_and_its_completion(self):
+        self.assertNotIn("liblastword", self.output("readelf", "-d", self.one("lastword")))  # runs from any prefix
+        self.assertRegex(self.output(self.one("lastword"), "--version"), r"^lastword \d")
+        for page in os.listdir(os.path.join(tap.ROOT, "man")):
+            with self.subTest(page=page):
+                self.assertEqual(os.path.basename(os.path.dirname(self.one(page))), "man1")
+        self.output("bash", "-n", self.one("lastword.bash"))
 
     def test_a_soname_has_its_major_number(self):
         for library in LIBRARIES:
