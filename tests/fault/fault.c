@@ -1,0 +1,162 @@
+/* fault: counts calls and fails one.  The linker makes the names that start with __wrap. */
+#include "tests/fault/fault.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+static struct {
+	struct fault fault;
+	unsigned left; /* calls until it fires */
+	bool fired;
+	bool inside;
+	long blocks;
+} now;
+
+void fault_arm(const struct fault *fault, unsigned nth)
+{
+	now.fault = *fault;
+	now.left = nth;
+	now.fired = false;
+}
+
+void fault_disarm(void)
+{
+	now.fault.call = FAULT_NOTHING;
+}
+
+bool fault_fired(void)
+{
+	return now.fired;
+}
+
+void fault_enter(void)
+{
+	now.inside = true;
+}
+
+void fault_leave(void)
+{
+	now.inside = false;
+}
+
+long fault_blocks(void)
+{
+	return now.blocks;
+}
+
+/* Whether this call is the one. */
+static bool fires(enum fault_call call)
+{
+	if (!now.inside || now.fault.call != call)
+		return false;
+	if (now.fired)
+		return now.fault.and_after;
+	if (now.left-- > 0)
+		return false;
+	now.fired = true;
+	return true;
+}
+
+ssize_t __real_recv(int fd, void *buf, size_t cap, int flags);
+ssize_t __real_send(int fd, const void *buf, size_t len, int flags);
+int __real_shutdown(int fd, int how);
+void *__real_calloc(size_t count, size_t size);
+void __real_free(void *block);
+
+ssize_t __wrap_recv(int fd, void *buf, size_t cap, int flags);
+ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags);
+int __wrap_shutdown(int fd, int how);
+void *__wrap_calloc(size_t count, size_t size);
+void __wrap_free(void *block);
+
+ssize_t __wrap_recv(int fd, void *buf, size_t cap, int flags)
+{
+	if (!fires(FAULT_RECV))
+		return __real_recv(fd, buf, cap, flags);
+	if (now.fault.how == FAULT_SHORT)
+		return __real_recv(fd, buf, cap < 1 ? cap : 1, flags);
+	if (now.fault.how == FAULT_FIN)
+		return 0;
+	errno = now.fault.how;
+	return -1;
+}
+
+ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags)
+{
+	if (!fires(FAULT_SEND))
+		return __real_send(fd, buf, len, flags);
+	if (now.fault.how == FAULT_SHORT)
+		return __real_send(fd, buf, len < 1 ? len : 1, flags);
+	errno = now.fault.how;
+	return -1;
+}
+
+int __wrap_shutdown(int fd, int how)
+{
+	if (!fires(FAULT_SHUTDOWN))
+		return __real_shutdown(fd, how);
+	errno = now.fault.how;
+	return -1;
+}
+
+/* The library's own blocks: what it allocates inside, it frees inside. */
+void *__wrap_calloc(size_t count, size_t size)
+{
+	void *block;
+
+	if (fires(FAULT_CALLOC))
+		return NULL;
+	block = __real_calloc(count, size);
+	now.blocks += now.inside && block != NULL;
+	return block;
+}
+
+void __wrap_free(void *block)
+{
+	now.blocks -= now.inside && block != NULL;
+	__real_free(block);
+}
+
+static void *openssl_malloc(size_t size, const char *file, int line)
+{
+	void *block;
+
+	(void)file;
+	(void)line;
+	if (size == 0 || fires(FAULT_OPENSSL))
+		return NULL;
+	block = malloc(size);
+	now.blocks += block != NULL;
+	return block;
+}
+
+static void openssl_free(void *block, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	now.blocks -= block != NULL;
+	__real_free(block);
+}
+
+static void *openssl_realloc(void *block, size_t size, const char *file, int line)
+{
+	void *grown;
+
+	if (block == NULL)
+		return openssl_malloc(size, file, line);
+	if (size == 0) {
+		openssl_free(block, file, line);
+		return NULL;
+	}
+	if (fires(FAULT_OPENSSL))
+		return NULL;
+	grown = realloc(block, size);
+	return grown;
+}
+
+bool fault_take_openssl(void)
+{
+	return CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) == 1;
+}
