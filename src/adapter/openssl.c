@@ -299,9 +299,11 @@ static enum lw_tls openssl_seal_close_notify(void *context)
 {
 	struct openssl *o = context;
 
-	ERR_clear_error();
 	/* Once, and never again: a second call would read. */
-	return SSL_shutdown(o->ssl) >= 0 ? LW_TLS_DONE : LW_TLS_FAILED;
+	if (SSL_shutdown(o->ssl) >= 0)
+		return LW_TLS_DONE;
+	ERR_clear_error();
+	return LW_TLS_FAILED;
 }
 
 /* OpenSSL has no call for it: a record of impossible length makes it seal one. */

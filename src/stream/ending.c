@@ -80,11 +80,16 @@ static void work(struct lw_stream *s)
 
 	while (n > 0 && moved < WORK_BYTES_MAX && !lw_engine_is_final(&s->engine)) {
 		const bool draining = s->engine.transport == LW_TRANSPORT_DRAINING;
+		const bool had_left = s->alert_left;
 
 		lw_stream_push(s);
 		n = 0;
 		if (lw_engine_is_final(&s->engine))
 			return;
+		if (s->alert_left != had_left && s->engine.transport == LW_TRANSPORT_CLOSING) {
+			s->read_waits = LW_EVENT_READABLE; /* the answer cannot be here yet */
+			return;
+		}
 		if (draining && is_drained(s))
 			lw_stream_tell(s, LW_EV_DRAINED);
 		else if (lw_engine_wants_read(&s->engine) && !lw_engine_delivers(&s->engine))

@@ -171,7 +171,7 @@ static void run_once(enum work work, size_t len, unsigned times)
 	must(loopback_pair(fds), "no connection");
 	for (int i = 0; i < 2; i++)
 		must(setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)) == 0 &&
-		             fcntl(fds[i], F_SETFL, O_NONBLOCK) == 0,
+		         fcntl(fds[i], F_SETFL, O_NONBLOCK) == 0,
 		     "no non-blocking socket");
 	open_side(&a, fds[0], false);
 	open_side(&b, fds[1], true);
@@ -190,7 +190,7 @@ static void run_once(enum work work, size_t len, unsigned times)
 
 int main(int argc, char **argv)
 {
-	static const char *const names[] = { "bare read",   "stream read", "bare write",
+	static const char *const names[] = { "bare read",    "stream read", "bare write",
 		                             "stream write", "bare close",  "stream close" };
 	char name[32];
 	size_t len;
