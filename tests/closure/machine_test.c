@@ -37,6 +37,7 @@ static const struct lw_engine_event events[] = {
 	{ .kind = LW_EV_FLUSHED },
 	{ .kind = LW_EV_LIBRARY_FAILED },
 	{ .kind = LW_EV_LIBRARY_ALERTED },
+	{ .kind = LW_EV_WRITE_ALERTED },
 	{ .kind = LW_EV_WARNING_LIMIT },
 	{ .kind = LW_EV_DEADLINE },
 	{ .kind = LW_EV_DRAINED },
@@ -163,7 +164,6 @@ static const struct {
 	{ "write", IN(LW_WRITE_SHAKING) | IN(LW_WRITE_OPEN), LW_W_EXPIRE,
 	  "what arms the deadline starts closing" },
 	{ "write", IN(LW_WRITE_SHAKING), LW_W_ANSWER, "no close_notify is believed there" },
-	{ "write", IN(LW_WRITE_ABORTING), LW_W_PEER_ABORTED, "who aborts has stopped reading" },
 	{ "transport",
 	  IN(LW_TRANSPORT_CLOSING) | IN(LW_TRANSPORT_CLOSING_PEER_ENDED) |
 	      IN(LW_TRANSPORT_DRAINING),

@@ -116,6 +116,10 @@ struct scenario {
 	{                                                                                          \
 		.kind = LW_EV_LIBRARY_ALERTED, .description = LW_ALERT_UNEXPECTED_MESSAGE          \
 	}
+#define WRITE_ALERTED                                                                              \
+	{                                                                                          \
+		.kind = LW_EV_WRITE_ALERTED                                                        \
+	}
 #define WARNING_LIMIT                                                                              \
 	{                                                                                          \
 		.kind = LW_EV_WARNING_LIMIT                                                        \

@@ -16,7 +16,6 @@ enum when {
 	ALWAYS,
 	HEARS,       /* input still arrives, and matters */
 	HEARS_FIRST, /* the same, before the handshake is done */
-	HEARS_TLS,   /* the same, behind the handshake */
 	TRANSPORT,   /* the transport's end was not told yet */
 	WRITES,      /* writing has not failed */
 	ACCEPTS,
@@ -54,6 +53,7 @@ static const struct {
 	{ { .kind = LW_EV_LIBRARY_FAILED }, HEARS, "the TLS library fails" },
 	{ { .kind = LW_EV_LIBRARY_ALERTED }, HEARS, "the TLS library fails, with an alert" },
 	{ { .kind = LW_EV_LIBRARY_FAILED }, WRITES, "the TLS library fails to write" },
+	{ { .kind = LW_EV_WRITE_ALERTED }, WRITES, "the TLS library aborts by itself" },
 	{ { .kind = LW_EV_WARNING_LIMIT }, HEARS, "too many warnings" },
 	{ { .kind = LW_EV_DEADLINE }, ALWAYS, "the deadline" },
 	{ { .kind = LW_EV_DRAINED }, ALWAYS, "the drain limit" },
@@ -77,8 +77,6 @@ static bool is_possible(const struct side *s, enum when when)
 	case HEARS_FIRST:
 		return hears && !lw_engine_is_established(&s->e) &&
 		       lw_engine_write_ending(&s->e) == LW_ENDING_OPEN && s->said == WORD_NONE;
-	case HEARS_TLS:
-		return hears && lw_engine_is_established(&s->e);
 	case TRANSPORT:
 		return !s->in.cut;
 	case WRITES:

@@ -257,6 +257,15 @@ static unsigned hear_data(struct reference *r)
 	return r->stopped ? LW_DO_IGNORE_INPUT : 0;
 }
 
+/* The library sealed a fatal alert, unless ours is out already. */
+static void alert_by_library(struct reference *r)
+{
+	if (r->write != LW_ENDING_OPEN || r->said != WORD_NONE)
+		return;
+	r->said = WORD_FATAL;
+	r->fatal = true;
+}
+
 /* What comes from below.  Gives LW_DO_IGNORE_INPUT or nothing. */
 static unsigned hear(struct reference *r, const struct lw_engine_event *event)
 {
@@ -299,10 +308,10 @@ static unsigned hear(struct reference *r, const struct lw_engine_event *event)
 		return 0;
 	case LW_EV_LIBRARY_ALERTED:
 		fail_read(r);
-		if (r->write == LW_ENDING_OPEN && r->said == WORD_NONE) {
-			r->said = WORD_FATAL;
-			r->fatal = true;
-		}
+		alert_by_library(r);
+		return 0;
+	case LW_EV_WRITE_ALERTED:
+		alert_by_library(r);
 		return 0;
 	case LW_EV_WARNING_LIMIT:
 		fail_read(r);
@@ -477,7 +486,7 @@ unsigned reference_step(struct reference *r, const struct lw_engine_event *event
 	actions |= conclude_write(r);
 	conclude_transport(r);
 	actions |= actions_between(&was, r);
-	if (event->kind == LW_EV_LIBRARY_ALERTED) /* the library sealed it by itself */
+	if (event->kind == LW_EV_LIBRARY_ALERTED || event->kind == LW_EV_WRITE_ALERTED)
 		actions &= ~(unsigned)LW_DO_SEAL_FATAL;
 	return actions;
 }

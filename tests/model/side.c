@@ -93,9 +93,9 @@ unsigned side_event(struct rig *rig, struct side *s, struct lw_engine_event even
 	actions = lw_engine_step(rig->tables, &s->e, &event);
 	if (event.kind == LW_EV_ESTABLISHED)
 		s->e.row = rig->row;
-	if (event.kind == LW_EV_LIBRARY_ALERTED && lw_engine_write_ending(&was) == LW_ENDING_OPEN &&
-	    s->said == WORD_NONE)
-		s->said = s->out = WORD_FATAL;
+	if ((event.kind == LW_EV_LIBRARY_ALERTED || event.kind == LW_EV_WRITE_ALERTED) &&
+	    lw_engine_write_ending(&was) == LW_ENDING_OPEN && s->said == WORD_NONE)
+		s->said = s->out = WORD_FATAL; /* the library sealed it by itself */
 	wanted = reference_step(&expected, &event);
 	differs = reference_differs(&expected, &s->e);
 	if (differs != NULL || actions != wanted) {
