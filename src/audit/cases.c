@@ -96,7 +96,7 @@ const struct audit_expect *case_expects(const struct audit_case *row, enum lw_ve
 
 const char *judgement_name(enum judgement j)
 {
-	static const char *const names[] = { "right", "refused", "vague", "WRONG" };
+	static const char *const names[] = { "right", "fails", "vague", "WRONG" };
 
 	return names[j];
 }

@@ -23,8 +23,7 @@ static void note_reason(struct subject_run *run, int error)
 
 	if (error == SSL_ERROR_SYSCALL && reason == NULL)
 		reason = errno != 0 ? strerror(errno) : "input or output failed";
-	snprintf(run->conclusion.reason, sizeof run->conclusion.reason, "%s",
-	         reason ? reason : "unknown");
+	snprintf(run->conclusion.reason, sizeof run->conclusion.reason, "%s", reason ? reason : "");
 }
 
 static enum subject_says read_once(struct subject_run *run, bool *moved)
@@ -50,6 +49,17 @@ static enum subject_says read_once(struct subject_run *run, bool *moved)
 	return SUBJECT_ERROR;
 }
 
+/* It leaves: after its conclusion, or because it would wait for ever. */
+static void idle(struct subject_run *run)
+{
+	ERR_clear_error();
+	(void)SSL_shutdown(run->ssl);
+	if (run->fd >= 0)
+		(void)shutdown(run->fd, SHUT_WR);
+	ERR_clear_error();
+	run->phase = SUBJECT_OVER;
+}
+
 static bool step(struct subject_run *run)
 {
 	struct conclusion *c = &run->conclusion;
@@ -64,18 +74,8 @@ static bool step(struct subject_run *run)
 	if (c->first == SUBJECT_WAITS)
 		return moved;
 	c->again = read_once(run, &more);
-	run->phase = SUBJECT_CLOSING;
+	idle(run);
 	return true;
-}
-
-static void idle(struct subject_run *run)
-{
-	ERR_clear_error();
-	(void)SSL_shutdown(run->ssl);
-	if (run->fd >= 0)
-		(void)shutdown(run->fd, SHUT_WR);
-	ERR_clear_error();
-	run->phase = SUBJECT_OVER;
 }
 
 static void transport_ended(struct subject_run *run, enum lw_transport_end end)

@@ -35,7 +35,7 @@ struct verb {
 };
 
 /* The rows; each is defined in the file of its name. */
-extern const struct verb connect_verb, cut_verb, completion_verb;
+extern const struct verb connect_verb, cut_verb, demo_verb, completion_verb;
 
 /* The table, in the order of --help, ended by NULL. */
 extern const struct verb *const verbs[];

@@ -4,6 +4,7 @@
 const struct verb *const verbs[] = {
 	&connect_verb,
 	&cut_verb,
+	&demo_verb,
 	&completion_verb,
 	NULL,
 };

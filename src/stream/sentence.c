@@ -150,8 +150,10 @@ static void add_open(struct sentence *s, const struct lw_verdict *v)
 static void add_abandoned(struct sentence *s, const struct lw_verdict *v)
 {
 	if (v->write == LW_ENDING_ABORTED)
-		add_clause(s, "We aborted the connection with %s%s, before the peer had ended",
-		           name_alert(&v->alert_sent).text, name_moment(v).text);
+		add_clause(s, "We aborted the connection%s%s%s, before the peer had ended",
+		           v->alert_sent.present ? " with " : "",
+		           v->alert_sent.present ? name_alert(&v->alert_sent).text : "",
+		           name_moment(v).text);
 	else
 		add_clause(s, "We stopped reading%s, before the peer had ended",
 		           name_moment(v).text);
@@ -255,8 +257,10 @@ static void add_own_side(struct sentence *s, const struct lw_verdict *v)
 	case LW_ENDING_CLOSED:
 		break;
 	case LW_ENDING_ABORTED:
-		if (v->read != LW_ENDING_ABANDONED)
+		if (v->read != LW_ENDING_ABANDONED && v->alert_sent.present)
 			add_clause(s, "; we aborted with %s", name_alert(&v->alert_sent).text);
+		else if (v->read != LW_ENDING_ABANDONED && v->read != LW_ENDING_ABORTED)
+			add_clause(s, "; our side was aborted"); /* else the peer's alert did it */
 		break;
 	case LW_ENDING_TRUNCATED:
 		add_clause(s, "; our side was cut");
