@@ -16,7 +16,6 @@
 #include <lastword/profile.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -442,20 +441,11 @@ static void on_over(struct pump *p, void *context)
 	uv_stop(&r->loop);
 }
 
-/* Descriptors 0 to 2 must be nobody else's: a socket on 1 would get our output. */
-static bool hold_standard_descriptors(void)
-{
-	for (int fd = 0; fd < 3; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
-			return false;
-	return true;
-}
-
 static bool start_loop(struct run *r)
 {
 	static const int numbers[2] = { SIGINT, SIGTERM };
 
-	if (!hold_standard_descriptors() || uv_loop_init(&r->loop) != 0)
+	if (!endpoint_stdio_hold() || uv_loop_init(&r->loop) != 0)
 		return false;
 	for (size_t i = 0; i < 2; i++) {
 		if (uv_signal_init(&r->loop, &r->signals[i]) != 0 ||
@@ -465,6 +455,14 @@ static bool start_loop(struct run *r)
 		uv_unref((uv_handle_t *)&r->signals[i]);
 	}
 	return true;
+}
+
+static void end_loop(struct run *r)
+{
+	for (size_t i = 0; i < 2; i++)
+		uv_close((uv_handle_t *)&r->signals[i], NULL);
+	(void)uv_run(&r->loop, UV_RUN_DEFAULT);
+	(void)uv_loop_close(&r->loop);
 }
 
 /* By --profile or the target, else by what ALPN agreed on, else by the port. */
@@ -551,32 +549,39 @@ static int connect_and_pump(struct run *r)
 	return pump_all(r) ? conclude(r) : CLI_EXIT_UNREACHED;
 }
 
+static int run_all(struct run *r)
+{
+	const struct settings *s = r->settings;
+	struct failure f;
+
+	r->opening.ctx = context_new_client(&s->tls, &f);
+	if (r->opening.ctx == NULL) {
+		cli_complain("%s", f.sentence);
+		return CLI_EXIT_USAGE;
+	}
+	if (s->output != NULL && !outfile_open(&r->file, s->output, &f)) {
+		cli_complain("%s; choose another place", f.sentence);
+		return CLI_EXIT_FINDINGS;
+	}
+	return connect_and_pump(r);
+}
+
 static int run_with(const struct settings *s)
 {
-	struct run r = { .settings = s, .file = { .fd = -1 } };
-	struct failure f;
-	int status = CLI_EXIT_UNREACHED;
+	struct run r = { .settings = s, .file = { .fd = -1 }, .opening = { .fd = -1 } };
+	int status;
 
 	if (!start_loop(&r)) {
 		cli_complain("cannot start: %s", strerror(errno));
 		return CLI_EXIT_UNREACHED;
 	}
-	r.opening.ctx = context_new_client(&s->tls, &f);
-	if (r.opening.ctx == NULL) {
-		cli_complain("%s", f.sentence);
-		return CLI_EXIT_USAGE;
-	}
-	if (s->output != NULL && !outfile_open(&r.file, s->output, &f)) {
-		cli_complain("%s; choose another place", f.sentence);
-		status = CLI_EXIT_FINDINGS;
-	} else {
-		status = connect_and_pump(&r);
-	}
+	status = run_all(&r);
 	outfile_drop(&r.file);
 	opening_end(&r.opening);
 	SSL_CTX_free(r.opening.ctx);
 	if (r.opening.lookup_abandoned)
 		_exit(status); /* exit() would wait for the look-up */
+	end_loop(&r);
 	return status;
 }
 

@@ -85,4 +85,10 @@ struct endpoint_stdio {
  */
 void endpoint_stdio_init(struct endpoint_stdio *e, int in_fd, int out_fd);
 
+/*
+ * Fills descriptors 0 to 2 where the shell closed them: a socket on 1 would get our output.  To be
+ * called before anything is opened.  Reading there gives the end, writing EBADF.
+ */
+LW_MUST_CHECK bool endpoint_stdio_hold(void);
+
 #endif

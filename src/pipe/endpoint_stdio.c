@@ -6,6 +6,7 @@
 #include "pipe/endpoint.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
@@ -158,4 +159,12 @@ void endpoint_stdio_init(struct endpoint_stdio *e, int in_fd, int out_fd)
 	*e = (struct endpoint_stdio){
 		.base = { &stdio_ops }, .in_fd = in_fd, .out_fd = out_fd, .ending = HALF_OPEN
 	};
+}
+
+bool endpoint_stdio_hold(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+			return false;
+	return true;
 }
