@@ -6,8 +6,8 @@
  * all policy is in the stream.  The stream gives it these promises:
  * - write() gets at most LW_ADAPTER_WRITE_MAX bytes, and none while flush()
  *   has not said LW_TLS_DONE;
- * - seal_close_notify() and seal_fatal() are called once at most, never while a sealed
- *   record is half out, and never after each other;
+ * - seal_close_notify() and seal_fatal() are not called again once they sealed or failed,
+ *   never while a sealed record is half out, and never after each other;
  * - after LW_TLS_ENDED or LW_TLS_FAILED, and after the transport's ending was
  *   latched, no read or handshake call follows.
  * The wire hides the transport's endings from the TLS library: it answers
@@ -68,7 +68,11 @@ struct lw_adapter {
 	enum lw_tls (*write)(void *context, const void *buf, size_t len, size_t *n);
 	/* Goes on with a record that write() left half out. */
 	enum lw_tls (*flush)(void *context);
-	/* LW_TLS_DONE: sealed and handed to the wire; LW_TLS_FAILED: cannot be sealed. */
+	/*
+	 * LW_TLS_DONE: sealed and handed to the wire; LW_TLS_FAILED: cannot be sealed.
+	 * LW_TLS_WANTS_READ, LW_TLS_WANTS_WRITE: a later handshake of the library is in the
+	 * way and nothing was sealed; read() or peek() brings it on, then this is called again.
+	 */
 	enum lw_tls (*seal_close_notify)(void *context);
 	enum lw_tls (*seal_fatal)(void *context);
 	/* Makes the session unusable for resumption; false: the library has no such call. */

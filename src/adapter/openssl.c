@@ -16,7 +16,9 @@
 #include <sys/socket.h>
 
 #define FATAL_ALERT 2
-#define MODES       (SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER)
+/* Without AUTO_RETRY a read may ask for more while a record behind a ticket already waits. */
+#define MODES                                                                                      \
+	(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY)
 
 typedef void info_callback(const SSL *ssl, int where, int value);
 
@@ -27,12 +29,14 @@ struct openssl {
 	BIO *rfilter;
 	BIO *wfilter; /* the same as rfilter where the application's are the same */
 	struct lw_wire *wire;
-	info_callback *info; /* the application's own */
-	int info_is_inherited;
-	size_t held_bytes; /* plaintext of a sealed record that is half out */
+	info_callback *info; /* the SSL's own; NULL: its context's is the application's */
+	size_t held_bytes;   /* plaintext of a sealed record that is half out */
 	uint64_t modes_added;
+	unsigned tickets; /* received: each is a session of its own */
 	int quiet_shutdown;
 	int observing;
+	int direct;    /* the wire uses the descriptor */
+	int unflushed; /* the application's BIOs hold back what they took */
 };
 
 static const unsigned char zeros[LW_ADAPTER_WRITE_MAX];
@@ -70,9 +74,29 @@ static int filter_write(BIO *bio, const char *buf, size_t len, size_t *n)
 /* The commands of kernel TLS; bio.h names those that set it in a comment only. */
 enum { SET_KTLS = 72, SET_KTLS_MESSAGE = 74, CLEAR_KTLS_MESSAGE = 75 };
 
+static void flush_below(struct openssl *o)
+{
+	o->unflushed = BIO_flush(o->wbio) <= 0;
+}
+
+static long filter_flush(BIO *bio, struct openssl *o, BIO *next)
+{
+	long did;
+
+	if (!o->observing) {
+		if (!o->direct)
+			flush_below(o);
+		return 1;
+	}
+	BIO_clear_retry_flags(bio);
+	did = BIO_flush(next);
+	BIO_copy_next_retry(bio);
+	return did;
+}
+
 static long filter_ctrl(BIO *bio, int command, long number, void *pointer)
 {
-	const struct openssl *o;
+	struct openssl *o;
 	BIO *next;
 
 	switch (command) {
@@ -87,8 +111,8 @@ static long filter_ctrl(BIO *bio, int command, long number, void *pointer)
 	}
 	o = BIO_get_data(bio);
 	next = BIO_next(bio);
-	if (command == BIO_CTRL_FLUSH && !o->observing)
-		return 1;
+	if (command == BIO_CTRL_FLUSH && next)
+		return filter_flush(bio, o, next);
 	if (command == BIO_CTRL_EOF && !o->observing) /* the ending is not for the library */
 		return 0;
 	return next ? BIO_ctrl(next, command, number, pointer) : 0;
@@ -107,13 +131,26 @@ static void on_ssl_free(void *parent, void *context, CRYPTO_EX_DATA *data, int i
 	struct openssl *o = context;
 
 	(void)parent, (void)data, (void)index, (void)number, (void)pointer;
-	if (o)
-		o->ssl = NULL;
+	if (!o)
+		return;
+	o->ssl = NULL;
+	/* A shared filter goes once, and takes one reference; the SSL had two. */
+	if (o->rfilter == o->wfilter)
+		BIO_free(o->rbio);
+}
+
+/* A copy of the SSL has no stream. */
+static int on_ssl_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **context, int index,
+                      long number, void *pointer)
+{
+	(void)to, (void)from, (void)index, (void)number, (void)pointer;
+	*context = NULL;
+	return 1;
 }
 
 static void set_up(void)
 {
-	ssl_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, on_ssl_free);
+	ssl_index = SSL_get_ex_new_index(0, NULL, NULL, on_ssl_dup, on_ssl_free);
 	filter_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_FILTER, "lastword wire");
 	if (!filter_method)
 		return;
@@ -156,6 +193,8 @@ static enum lw_io bio_recv(void *context, void *buf, size_t cap, size_t *n, int 
 {
 	struct openssl *o = context;
 
+	if (o->unflushed)
+		flush_below(o);
 	errno = 0;
 	return io_of_bio(o->rbio, BIO_read(o->rbio, buf, int_length(cap)), n, os_error);
 }
@@ -167,30 +206,47 @@ static enum lw_io bio_send(void *context, const void *buf, size_t len, size_t *n
 
 	errno = 0;
 	io = io_of_bio(o->wbio, BIO_write(o->wbio, buf, int_length(len)), n, os_error);
+	if (io == LW_IO_OK && !o->observing)
+		flush_below(o);
 	return io == LW_IO_FIN ? LW_IO_RESET : io; /* nobody takes it any more */
 }
 
 /* What the library tells */
 
+static void note_alert(struct openssl *o, int where, int value)
+{
+	const uint8_t level = (uint8_t)(value >> 8), description = (uint8_t)value;
+
+	if (where & SSL_CB_READ)
+		lw_wire_alert_received(o->wire, level, description);
+	else
+		lw_wire_alert_sent(o->wire, level, description);
+}
+
+/* The handshake goes a step on: a state's short name tells reading ("TR...") from writing. */
+static void note_step(struct openssl *o)
+{
+	if (SSL_get_state(o->ssl) == TLS_ST_CR_SESSION_TICKET)
+		o->tickets++;
+	if (o->observing && strncmp(SSL_state_string(o->ssl), "TR", 2) == 0)
+		lw_wire_observe_handshake_message(o->wire);
+}
+
 static void on_info(const SSL *ssl, int where, int value)
 {
 	struct openssl *o = SSL_get_ex_data(ssl, ssl_index);
-	const uint8_t level = (uint8_t)(value >> 8), description = (uint8_t)value;
+	info_callback *own = o ? o->info : NULL;
 
-	if (!o)
-		return;
-	if (where & SSL_CB_ALERT) {
-		if (where & SSL_CB_READ)
-			lw_wire_alert_received(o->wire, level, description);
-		else
-			lw_wire_alert_sent(o->wire, level, description);
-	} else if (o->observing && (where & SSL_CB_HANDSHAKE_START)) {
-		lw_wire_observe_handshake_message(o->wire);
-	} else if (o->observing && (where & SSL_CB_HANDSHAKE_DONE)) {
+	if (o && (where & SSL_CB_ALERT))
+		note_alert(o, where, value);
+	else if (o && (where & SSL_CB_LOOP))
+		note_step(o);
+	else if (o && o->observing && (where & SSL_CB_HANDSHAKE_DONE))
 		lw_wire_observe_established(o->wire);
-	}
-	if (o->info)
-		o->info(ssl, where, value);
+	if (!own)
+		own = SSL_CTX_get_info_callback(SSL_get_SSL_CTX(ssl));
+	if (own)
+		own(ssl, where, value);
 }
 
 /*
@@ -274,7 +330,8 @@ static enum lw_tls openssl_write(void *context, const void *buf, size_t len, siz
 		return LW_TLS_DONE;
 	*n = 0;
 	why = why_nothing(o);
-	if (why == LW_TLS_WANTS_WRITE)
+	/* A handshake in the way (KeyUpdate, renegotiation) is what blocks, and took nothing. */
+	if (why == LW_TLS_WANTS_WRITE && !SSL_in_init(o->ssl))
 		*n = o->held_bytes = len;
 	return why;
 }
@@ -295,10 +352,19 @@ static enum lw_tls openssl_flush(void *context)
 	return LW_TLS_DONE;
 }
 
+/* A handshake after the first is under way, in which the library seals no close_notify. */
+static bool shakes_again(const SSL *ssl)
+{
+	return SSL_in_init(ssl) && !(SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) &&
+	       strcmp(SSL_state_string(ssl), "SSLERR") != 0;
+}
+
 static enum lw_tls openssl_seal_close_notify(void *context)
 {
 	struct openssl *o = context;
 
+	if (shakes_again(o->ssl))
+		return SSL_want_write(o->ssl) ? LW_TLS_WANTS_WRITE : LW_TLS_WANTS_READ;
 	/* Once, and never again: a second call would read. */
 	if (SSL_shutdown(o->ssl) >= 0)
 		return LW_TLS_DONE;
@@ -311,41 +377,64 @@ static enum lw_tls openssl_seal_fatal(void *context)
 {
 	struct openssl *o = context;
 	unsigned char scratch[1024];
+	enum lw_tls why;
 	size_t n = 0;
 	int did;
 
-	/* After the peer's closure the library would read nothing. */
-	SSL_set_shutdown(o->ssl, SSL_get_shutdown(o->ssl) & ~SSL_RECEIVED_SHUTDOWN);
 	lw_wire_poison(o->wire);
-	do {
+	do { /* ends with what was read ahead and the record under way, at the latest */
+		/* After the peer's closure the library would read nothing. */
+		SSL_set_shutdown(o->ssl, SSL_get_shutdown(o->ssl) & ~SSL_RECEIVED_SHUTDOWN);
 		did = SSL_read_ex(o->ssl, scratch, sizeof scratch, &n);
-	} while (did == 1); /* ends with the record under way, at the latest */
+	} while (did == 1 ||
+	         (!SSL_in_init(o->ssl) && (SSL_get_shutdown(o->ssl) & SSL_RECEIVED_SHUTDOWN)));
 	OPENSSL_cleanse(scratch, sizeof scratch);
-	return why_nothing(o) == LW_TLS_FAILED ? LW_TLS_DONE : LW_TLS_FAILED;
+	why = why_nothing(o);
+	if (why == LW_TLS_WANTS_WRITE)
+		return why;
+	return why == LW_TLS_FAILED ? LW_TLS_DONE : LW_TLS_FAILED;
+}
+
+/*
+ * A session of TLS 1.3 is a ticket's: OpenSSL keeps hold of the last only.  A server
+ * cannot call back a ticket that carries the session itself.
+ */
+static bool holds_every_session(const SSL *ssl, unsigned tickets)
+{
+	const bool is_13 = SSL_version(ssl) == TLS1_3_VERSION;
+
+	if (!SSL_is_server(ssl))
+		return !is_13 || tickets <= 1;
+	return (SSL_get_options(ssl) & SSL_OP_NO_TICKET) &&
+	       (!is_13 || SSL_get_num_tickets(ssl) <= 1);
 }
 
 static bool openssl_forget_session(void *context)
 {
 	struct openssl *o = context;
-	SSL_SESSION *session = SSL_get0_session(o->ssl);
+	SSL_SESSION *session;
 
-	if (session)
-		(void)SSL_CTX_remove_session(SSL_get_SSL_CTX(o->ssl), session);
-	return true;
+	if (!o->ssl)
+		return false;
+	session = SSL_get0_session(o->ssl);
+	if (!session)
+		return true;
+	(void)SSL_CTX_remove_session(SSL_get_SSL_CTX(o->ssl), session);
+	return holds_every_session(o->ssl, o->tickets);
 }
 
 static uint16_t openssl_version(void *context)
 {
 	struct openssl *o = context;
 
-	return SSL_is_init_finished(o->ssl) ? (uint16_t)SSL_version(o->ssl) : 0;
+	return (uint16_t)SSL_version(o->ssl);
 }
 
 static size_t openssl_unread(void *context)
 {
 	struct openssl *o = context;
 
-	return (size_t)SSL_pending(o->ssl);
+	return o->ssl ? (size_t)SSL_pending(o->ssl) : 0;
 }
 
 static void openssl_detach(void *context)
@@ -354,7 +443,7 @@ static void openssl_detach(void *context)
 
 	if (!o->ssl)
 		return;
-	SSL_set_info_callback(o->ssl, o->info_is_inherited ? NULL : o->info);
+	SSL_set_info_callback(o->ssl, o->info);
 	SSL_set_ex_data(o->ssl, ssl_index, NULL);
 	SSL_clear_mode(o->ssl, (long)o->modes_added);
 	SSL_set_quiet_shutdown(o->ssl, o->quiet_shutdown);
@@ -416,13 +505,19 @@ static bool holds_part_of_a_record(const SSL *ssl)
 	return SSL_pending(ssl) == 0 || SSL_get_read_ahead(ssl);
 }
 
-/* The descriptor of a BIO that is a stream socket and nothing else, or -1. */
+/*
+ * The descriptor of a BIO that is a stream socket and nothing else, or -1.  A BIO of
+ * the application's own kind, or with a callback, may do more than its descriptor shows.
+ */
 static int socket_of(BIO *bio)
 {
+	const int kind = BIO_method_type(bio);
 	int fd = -1, type = 0;
 	socklen_t len = sizeof type;
 
-	if (BIO_next(bio) || !(BIO_method_type(bio) & BIO_TYPE_DESCRIPTOR))
+	if (kind != BIO_TYPE_SOCKET && kind != BIO_TYPE_FD && kind != BIO_TYPE_CONNECT)
+		return -1;
+	if (BIO_next(bio) || BIO_get_callback_ex(bio))
 		return -1;
 	if (BIO_get_fd(bio, &fd) < 0 || fd < 0)
 		return -1;
@@ -466,7 +561,8 @@ static void choose_transport(struct openssl *o)
 	const struct lw_transport transport = { bio_recv, bio_send, o };
 	const int fd = socket_of(o->rbio);
 
-	if (!o->observing && fd >= 0 && fd == socket_of(o->wbio))
+	o->direct = !o->observing && fd >= 0 && fd == socket_of(o->wbio);
+	if (o->direct)
 		lw_wire_use_fd(o->wire, fd);
 	else
 		lw_wire_use_transport(o->wire, &transport);
@@ -477,10 +573,6 @@ static void take_over(struct openssl *o)
 	SSL *ssl = o->ssl;
 
 	o->info = SSL_get_info_callback(ssl);
-	if (!o->info) {
-		o->info = SSL_CTX_get_info_callback(SSL_get_SSL_CTX(ssl));
-		o->info_is_inherited = 1;
-	}
 	SSL_set_info_callback(ssl, on_info);
 	o->quiet_shutdown = SSL_get_quiet_shutdown(ssl);
 	if (o->observing)

@@ -13,12 +13,30 @@
 /* How much a single call ignores or drains before it lets the caller breathe. */
 #define WORK_BYTES_MAX (256u * 1024u)
 
+/* Lets the library work on what arrives, and takes nothing from it. */
+static void look(struct lw_stream *s)
+{
+	enum lw_tls did;
+
+	if (!lw_engine_delivers(&s->engine))
+		return;
+	did = s->adapter->peek(s->context);
+	if (did == LW_TLS_DONE)
+		s->read_waits = 0; /* data that waits is for lw_read() */
+	else
+		lw_stream_note_stop(s, did);
+}
+
 enum lw_status lw_finish(struct lw_stream *s)
 {
 	if (s->wire.observing || !lw_engine_may_finish(&s->engine))
 		return LW_UNSUPPORTED;
 	lw_stream_tell(s, LW_EV_FINISH);
 	lw_stream_push(s);
+	if (s->due != LW_SEAL_NONE) {
+		look(s);
+		lw_stream_push(s);
+	}
 	switch (lw_engine_write_ending(&s->engine)) {
 	case LW_ENDING_OPEN:
 		return LW_AGAIN;
@@ -47,7 +65,10 @@ static size_t ignore_input(struct lw_stream *s)
 		lw_stream_note_stop(s, did);
 		return 0;
 	}
+	s->read_waits = 0;
 	s->bytes_ignored += n;
+	if (s->engine.transport == LW_TRANSPORT_DRAINING)
+		s->bytes_drained += n;
 	lw_stream_tell(s, LW_EV_DATA); /* rule: ignore-after-closure */
 	return n;
 }
@@ -56,7 +77,7 @@ static bool is_drained(const struct lw_stream *s)
 {
 	/* Who gave us a transport without a descriptor drains and ends it. */
 	return s->wire.fd < 0 || s->limits.drain_timeout_ms == 0 ||
-	       s->bytes_drained + s->bytes_ignored > s->limits.drain_bytes;
+	       s->bytes_drained > s->limits.drain_bytes;
 }
 
 /* Reads below TLS until the peer's FIN, so that its last bytes draw no reset from us. */
@@ -100,16 +121,24 @@ static void work(struct lw_stream *s)
 			n = 1; /* it has just begun */
 		moved += n;
 	}
+	if (s->due != LW_SEAL_NONE) /* a handshake that was in the way may be over */
+		lw_stream_push(s);
+}
+
+static enum lw_status wind_up(struct lw_stream *s)
+{
+	work(s);
+	return lw_engine_is_final(&s->engine) ? lw_stream_read_status(s) : LW_AGAIN;
 }
 
 enum lw_status lw_close(struct lw_stream *s)
 {
 	if (s->wire.observing || s->engine.transport == LW_TRANSPORT_HANDED_BACK)
 		return LW_UNSUPPORTED;
+	s->asked_close = true;
 	if (!lw_engine_is_closing(&s->engine))
 		lw_stream_tell(s, LW_EV_CLOSE);
-	work(s);
-	return lw_engine_is_final(&s->engine) ? lw_stream_read_status(s) : LW_AGAIN;
+	return wind_up(s);
 }
 
 enum lw_status lw_abort(struct lw_stream *s)
@@ -139,10 +168,12 @@ enum lw_status lw_unwrap(struct lw_stream *s, void *rest, size_t cap, size_t *n)
 	(void)rest;
 	(void)cap;
 	*n = 0;
+	if (s->wire.observing || s->asked_close || s->asked_abort)
+		return LW_UNSUPPORTED;
 	if (s->engine.transport == LW_TRANSPORT_HANDED_BACK)
 		return LW_OK;
-	if (lw_engine_is_closing(&s->engine) && s->asked_unwrap) /* it failed, and became a close */
-		return lw_close(s);
+	if (lw_engine_is_closing(&s->engine)) /* it failed, and became a close */
+		return wind_up(s);
 	if (!may_unwrap(s))
 		return LW_UNSUPPORTED;
 	if (!s->asked_unwrap) {
@@ -150,15 +181,12 @@ enum lw_status lw_unwrap(struct lw_stream *s, void *rest, size_t cap, size_t *n)
 		lw_stream_tell(s, LW_EV_UNWRAP);
 	}
 	lw_stream_push(s);
-	if (lw_engine_delivers(&s->engine)) {
-		const enum lw_tls did = s->adapter->peek(s->context);
-
-		if (did != LW_TLS_DONE) /* data that waits is for lw_read() */
-			lw_stream_note_stop(s, did);
-	}
+	look(s);
+	if (s->due != LW_SEAL_NONE)
+		lw_stream_push(s);
 	if (s->engine.transport == LW_TRANSPORT_HANDED_BACK)
 		return LW_OK;
-	return lw_engine_is_closing(&s->engine) ? lw_close(s) : LW_AGAIN;
+	return lw_engine_is_closing(&s->engine) ? wind_up(s) : LW_AGAIN;
 }
 
 /* The length of the armed deadline; LW_NO_TIMEOUT for none. */
@@ -175,7 +203,7 @@ int lw_timeout_ms(struct lw_stream *s, uint64_t now_ms)
 	uint32_t limit;
 	uint64_t passed;
 
-	if (s->engine.armed == LW_DEADLINE_NONE)
+	if (s->engine.armed == LW_DEADLINE_NONE || s->wire.observing)
 		return -1;
 	limit = armed_limit_ms(s);
 	if (limit == LW_NO_TIMEOUT)
@@ -191,23 +219,36 @@ int lw_timeout_ms(struct lw_stream *s, uint64_t now_ms)
 	return 0;
 }
 
-unsigned lw_events(const struct lw_stream *s, unsigned interest)
+/* What output waits for.  What can no longer leave is not waited for: a transport shut for
+ * writing is always ready. */
+static unsigned output_events(const struct lw_stream *s, unsigned interest)
 {
 	unsigned events = 0;
+
+	if (s->engine.write & LW_LATCH)
+		return 0;
+	if (s->engine.pending || s->leaving || s->wire.stash_bytes > 0)
+		events |= LW_EVENT_WRITABLE;
+	if (interest & LW_INTEREST_WRITE || s->due != LW_SEAL_NONE)
+		events |= s->write_waits;
+	return events;
+}
+
+unsigned lw_events(const struct lw_stream *s, unsigned interest)
+{
 	const bool closing = s->engine.transport != LW_TRANSPORT_OPEN &&
 	                     s->engine.transport != LW_TRANSPORT_PEER_ENDED;
+	const bool asked = interest & LW_INTEREST_READ;
+	unsigned events = output_events(s, interest);
 
-	if (lw_engine_is_final(&s->engine))
+	if (lw_engine_is_final(&s->engine) || s->wire.observing)
 		return 0;
-	/* What can no longer leave is not waited for: a transport shut for writing is always ready.
-	 */
-	if (!(s->engine.write & LW_LATCH) &&
-	    (s->engine.pending || s->leaving || s->due != LW_SEAL_NONE || s->wire.stash_bytes > 0))
-		events |= LW_EVENT_WRITABLE;
-	if ((interest & LW_INTEREST_READ || closing) && lw_engine_wants_read(&s->engine))
-		events |= s->read_waits;
-	if (interest & LW_INTEREST_WRITE && !(s->engine.write & LW_LATCH))
-		events |= s->write_waits;
+	if ((asked || closing) && lw_engine_wants_read(&s->engine)) {
+		/* What the library holds already makes no descriptor ready. */
+		if (s->read_waits == 0 && (asked || !lw_engine_delivers(&s->engine)))
+			return 0;
+		events |= s->read_waits ? s->read_waits : LW_EVENT_READABLE;
+	}
 	if (s->engine.transport == LW_TRANSPORT_DRAINING)
 		events |= LW_EVENT_READABLE;
 	return events;
@@ -237,18 +278,16 @@ enum lw_status lw_wait(struct lw_stream *s, unsigned interest, int max_ms)
 {
 	const unsigned events = lw_events(s, interest);
 	struct pollfd p = { .fd = s->wire.fd, .events = poll_events(events) };
-	int limit = lw_timeout_ms(s, now_ms());
-	bool ours = limit >= 0;
+	bool ours;
+	int limit;
 
 	if (s->wire.fd < 0)
 		return LW_UNSUPPORTED;
-	if (limit == 0 || (events == 0 && limit < 0))
+	limit = lw_timeout_ms(s, now_ms());
+	if (limit == 0 || events == 0)
 		return LW_OK;
-	if (limit < 0 || (max_ms >= 0 && max_ms < limit)) {
-		limit = max_ms;
-		ours = false;
-	}
-	if (poll(&p, 1, limit) != 0) /* ready, or interrupted: the caller looks again */
+	ours = limit >= 0 && (max_ms < 0 || limit <= max_ms);
+	if (poll(&p, 1, ours ? limit : max_ms) != 0) /* ready, or interrupted: the caller looks */
 		return LW_OK;
 	return ours && lw_timeout_ms(s, now_ms()) == 0 ? LW_OK : LW_AGAIN;
 }

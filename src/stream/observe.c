@@ -14,6 +14,9 @@ void lw_wire_observe_established(struct lw_wire *w)
 	lw_stream_step(s, &(struct lw_engine_event){
 			      .kind = LW_EV_ESTABLISHED,
 			      .version = lw_version_of_wire(s->adapter->version(s->context)) });
+	/* Nobody here knows what is sealed: no closure is under way until the library's has left.
+	 */
+	lw_stream_tell(s, LW_EV_PENDING);
 }
 
 /* The record that the library works on is the last one that came in. */
@@ -47,10 +50,13 @@ void lw_wire_alert_received(struct lw_wire *w, uint8_t level, uint8_t descriptio
 
 void lw_wire_alert_sent(struct lw_wire *w, uint8_t level, uint8_t description)
 {
-	/* What a library sends after the transport's end is its own affair, no ending of ours. */
-	if (w->muted || (w->observing && w->read_end != LW_IO_AGAIN))
+	const bool closes = description == LW_ALERT_CLOSE_NOTIFY;
+
+	if (w->muted || (level != LW_ALERT_FATAL && !closes))
 		return;
-	if (level != LW_ALERT_FATAL && description != LW_ALERT_CLOSE_NOTIFY)
+	/* The error that a library sends to a transport's end is its own affair, no ending of ours.
+	 */
+	if (w->observing && w->read_end != LW_IO_AGAIN && !closes)
 		return;
 	w->sent = (struct lw_alert){ true, level, description };
 	if (w->observing)
@@ -63,20 +69,13 @@ void lw_stream_observe_alert_sent(struct lw_stream *s)
 
 	s->alert_left = true;
 	lw_stream_tell(s, fatal ? LW_EV_LIBRARY_ALERTED : LW_EV_UNWRAP);
+	lw_stream_tell(s, LW_EV_SEALED);
 	lw_stream_tell(s, LW_EV_FLUSHED);
 }
 
 void lw_stream_observe_read_end(struct lw_stream *s)
 {
 	lw_stream_note_stop(s, LW_TLS_WANTS_READ);
-}
-
-void lw_stream_observe_write_end(struct lw_stream *s)
-{
-	if (s->write_end_told)
-		return;
-	s->write_end_told = true;
-	lw_stream_tell(s, s->wire.write_end == LW_IO_ERROR ? LW_EV_WRITE_ERROR : LW_EV_WRITE_RESET);
 }
 
 static uint64_t unexplained(const struct lw_stream *s)
@@ -91,5 +90,6 @@ void lw_stream_observe_mark_complete(struct lw_stream *s)
 
 bool lw_stream_observe_complete(const struct lw_stream *s)
 {
-	return unexplained(s) == s->records_at_complete;
+	/* Who cannot count records cannot vouch for them. */
+	return s->wire.boundaries_known && unexplained(s) == s->records_at_complete;
 }

@@ -85,7 +85,7 @@ void lw_stream_tell(struct lw_stream *s, enum lw_event_kind kind)
 	lw_stream_step(s, &(struct lw_engine_event){ .kind = kind });
 }
 
-static void note_write_end(struct lw_stream *s)
+void lw_stream_note_write_end(struct lw_stream *s)
 {
 	if (s->wire.write_end == LW_IO_AGAIN || s->write_end_told)
 		return;
@@ -96,45 +96,87 @@ static void note_write_end(struct lw_stream *s)
 	                                             .os_error = s->wire.write_error });
 }
 
+/* The library stopped: by the peer's alert, by an alert of its own, or without. */
+static void note_library_end(struct lw_stream *s, enum lw_tls did)
+{
+	const bool alerted = did == LW_TLS_FAILED && !s->wire.muted && s->wire.sent.present;
+	struct lw_alert alert = s->wire.final;
+
+	if (alerted) {
+		s->wire.muted = true;
+		s->leaving = true;
+		s->due = LW_SEAL_NONE;
+	}
+	if (!alert.present && did == LW_TLS_ENDED)
+		alert = (struct lw_alert){ true, LW_ALERT_WARNING, LW_ALERT_CLOSE_NOTIFY };
+	if (alert.present) {
+		if (alerted) /* OpenSSL takes a close_notify for a warning too many */
+			lw_stream_tell(s, LW_EV_WRITE_ALERTED);
+		lw_stream_step(s, &(struct lw_engine_event){ .kind = LW_EV_ALERT,
+		                                             .level = alert.level,
+		                                             .description = alert.description });
+		return;
+	}
+	lw_stream_tell(s, alerted ? LW_EV_LIBRARY_ALERTED : LW_EV_LIBRARY_FAILED);
+}
+
 static void seal_what_is_due(struct lw_stream *s)
 {
 	const enum lw_seal due = (enum lw_seal)s->due;
-	enum lw_tls did;
+	const enum lw_tls did = due == LW_SEAL_FATAL ? s->adapter->seal_fatal(s->context)
+	                                             : s->adapter->seal_close_notify(s->context);
 
-	s->due = LW_SEAL_NONE;
-	did = due == LW_SEAL_FATAL ? s->adapter->seal_fatal(s->context)
-	                           : s->adapter->seal_close_notify(s->context);
-	/* rules: nothing-after-own-closure, no-close-notify-after-own-fatal */
-	s->wire.muted = true;
-	if (did != LW_TLS_DONE) {
-		lw_stream_tell(s, LW_EV_WRITE_ERROR);
+	if (did == LW_TLS_WANTS_READ || did == LW_TLS_WANTS_WRITE) { /* a handshake is in the way */
+		s->write_waits = did == LW_TLS_WANTS_WRITE ? LW_EVENT_WRITABLE : LW_EVENT_READABLE;
 		return;
 	}
-	if (due == LW_SEAL_CLOSE_NOTIFY) /* rule: level-warning */
+	s->due = LW_SEAL_NONE;
+	s->wire.muted =
+	    true; /* rules: nothing-after-own-closure, no-close-notify-after-own-fatal */
+	if (did == LW_TLS_DONE && due == LW_SEAL_CLOSE_NOTIFY) /* rule: level-warning */
 		s->wire.sent = (struct lw_alert){ true, LW_ALERT_WARNING, LW_ALERT_CLOSE_NOTIFY };
-	s->leaving = true;
+	if (did == LW_TLS_DONE && s->wire.sent.present)
+		s->leaving = true;
+	else
+		lw_stream_tell(s, LW_EV_WRITE_ERROR);
+}
+
+static bool holds_output(const struct lw_stream *s)
+{
+	return s->engine.pending || s->due != LW_SEAL_NONE || s->leaving || s->wire.stash_bytes > 0;
+}
+
+/* Goes on with the record that is half out. */
+static void push_record(struct lw_stream *s)
+{
+	const enum lw_tls did = s->adapter->flush(s->context);
+
+	if (did == LW_TLS_DONE) {
+		s->write_waits = 0;
+		lw_stream_tell(s, LW_EV_SEALED);
+	} else if (did == LW_TLS_ENDED || did == LW_TLS_FAILED) {
+		note_library_end(s, LW_TLS_FAILED);
+	}
 }
 
 void lw_stream_push(struct lw_stream *s)
 {
 	if (s->wire.observing)
 		return;
-	if (s->engine.pending && !(s->engine.write & LW_LATCH) &&
-	    s->adapter->flush(s->context) == LW_TLS_DONE) {
-		s->write_waits = 0;
-		lw_stream_tell(s, LW_EV_SEALED);
-	}
-	note_write_end(s);
+	if (s->engine.pending && !(s->engine.write & LW_LATCH))
+		push_record(s);
+	lw_stream_note_write_end(s);
 	if (s->engine.write & LW_LATCH)
 		s->due = LW_SEAL_NONE;
-	if (s->due != LW_SEAL_NONE && !s->engine.pending)
+	/* An alert must find room in the wire: nothing may wait there. */
+	if (s->due != LW_SEAL_NONE && !s->engine.pending && lw_wire_flush(&s->wire) == LW_IO_OK)
 		seal_what_is_due(s);
 	if (lw_wire_flush(&s->wire) == LW_IO_OK && s->wire.write_end == LW_IO_AGAIN && s->leaving) {
 		s->leaving = false;
 		s->alert_left = true;
 		lw_stream_tell(s, LW_EV_FLUSHED);
 	}
-	note_write_end(s);
+	lw_stream_note_write_end(s);
 }
 
 static enum lw_event_kind event_of_read_end(enum lw_io end)
@@ -166,32 +208,10 @@ static void note_read_end(struct lw_stream *s)
 		   .os_error = w->read_error });
 }
 
-/* The library stopped: by the peer's alert, by an alert of its own, or without. */
-static void note_library_end(struct lw_stream *s, enum lw_tls did)
-{
-	const bool alerted = did == LW_TLS_FAILED && !s->wire.muted && s->wire.sent.present;
-	struct lw_alert alert = s->wire.final;
-
-	if (alerted) {
-		s->wire.muted = true;
-		s->leaving = true;
-		s->due = LW_SEAL_NONE;
-	}
-	if (!alert.present && did == LW_TLS_ENDED)
-		alert = (struct lw_alert){ true, LW_ALERT_WARNING, LW_ALERT_CLOSE_NOTIFY };
-	if (alert.present) {
-		if (alerted) /* OpenSSL takes a close_notify for a warning too many */
-			lw_stream_tell(s, LW_EV_WRITE_ALERTED);
-		lw_stream_step(s, &(struct lw_engine_event){ .kind = LW_EV_ALERT,
-		                                             .level = alert.level,
-		                                             .description = alert.description });
-		return;
-	}
-	lw_stream_tell(s, alerted ? LW_EV_LIBRARY_ALERTED : LW_EV_LIBRARY_FAILED);
-}
-
 void lw_stream_note_stop(struct lw_stream *s, enum lw_tls did)
 {
+	/* First: what reading says after a reset that writing met depends on it. */
+	lw_stream_note_write_end(s);
 	if (s->engine.read & LW_LATCH)
 		return;
 	switch (did) {
@@ -276,8 +296,10 @@ enum lw_status lw_handshake(struct lw_stream *s)
 		return lw_stream_read_status(s);
 	if (lw_engine_is_established(&s->engine))
 		return LW_OK;
+	lw_stream_push(s);
 	did = s->adapter->handshake(s->context);
 	if (did == LW_TLS_DONE) {
+		s->wire.final.present = false; /* what it passed over was no end */
 		lw_stream_step(
 		    s, &(struct lw_engine_event){
 			   .kind = LW_EV_ESTABLISHED,
@@ -305,12 +327,13 @@ enum lw_status lw_read(struct lw_stream *s, void *buf, size_t cap, size_t *n)
 		if (status != LW_OK)
 			return status;
 	}
-	if (s->engine.pending || s->due != LW_SEAL_NONE || s->leaving)
+	if (holds_output(s))
 		lw_stream_push(s);
 	if (cap == 0 || !lw_engine_delivers(&s->engine))
 		return lw_stream_read_status(s);
 	did = s->adapter->read(s->context, buf, cap, n);
 	if (did == LW_TLS_DONE) {
+		s->read_waits = 0; /* more may wait inside the library */
 		lw_stream_note_received(s, buf, *n);
 		return LW_OK;
 	}
@@ -323,6 +346,7 @@ static void note_write_stop(struct lw_stream *s, enum lw_tls did, size_t taken)
 {
 	switch (did) {
 	case LW_TLS_DONE:
+		s->write_waits = 0;
 		break;
 	case LW_TLS_WANTS_WRITE:
 		s->write_waits = LW_EVENT_WRITABLE;
@@ -357,18 +381,18 @@ enum lw_status lw_write(struct lw_stream *s, const void *buf, size_t len, size_t
 		if (status != LW_OK)
 			return status;
 	}
-	if (s->engine.pending)
+	if (holds_output(s))
 		lw_stream_push(s);
 	if (!lw_engine_may_write(&s->engine)) /* rule: nothing-after-own-closure */
 		return lw_stream_write_status(s);
-	if (s->engine.pending || len == 0)
+	/* What the library adds by itself must find room in the wire, lest it be taken for this. */
+	if (s->engine.pending || s->wire.stash_bytes > 0 || len == 0)
 		return LW_AGAIN;
 	if (len > LW_ADAPTER_WRITE_MAX)
 		len = LW_ADAPTER_WRITE_MAX;
 	did = s->adapter->write(s->context, buf, len, n);
-	if (did != LW_TLS_DONE)
-		note_write_stop(s, did, *n);
-	note_write_end(s);
+	note_write_stop(s, did, *n);
+	lw_stream_note_write_end(s);
 	if (!lw_engine_may_write(&s->engine)) {
 		*n = 0;
 		return lw_stream_write_status(s);
@@ -389,5 +413,5 @@ enum lw_status lw_flush(struct lw_stream *s)
 	status = lw_stream_write_status(s);
 	if ((s->engine.write & LW_LATCH) && status != LW_END)
 		return status;
-	return s->engine.pending || s->leaving || s->wire.stash_bytes > 0 ? LW_AGAIN : LW_OK;
+	return holds_output(s) ? LW_AGAIN : LW_OK;
 }

@@ -23,6 +23,7 @@ struct lw_stream {
 	uint8_t due;     /* enum lw_seal: what has to be sealed next */
 	bool leaving;    /* an alert of ours is sealed and has not left */
 	bool alert_left; /* and it has */
+	bool asked_close;
 	bool asked_abort;
 	bool asked_unwrap;
 	bool clock_started;  /* the armed deadline counts from `armed_at_ms` */
@@ -52,6 +53,9 @@ void lw_stream_push(struct lw_stream *s);
 /* Tells the engine what stopped a handshake, read or peek call, if anything ended. */
 void lw_stream_note_stop(struct lw_stream *s, enum lw_tls did);
 
+/* Tells the engine, once, that the wire can write no more. */
+void lw_stream_note_write_end(struct lw_stream *s);
+
 /* Bytes were delivered, or taken: counts, completeness. */
 void lw_stream_note_received(struct lw_stream *s, const void *bytes, size_t len);
 void lw_stream_note_sent(struct lw_stream *s, const void *bytes, size_t len);
@@ -62,8 +66,6 @@ enum lw_status lw_stream_write_status(const struct lw_stream *s);
 
 /* Observing: what the wire and the TLS library saw. */
 void lw_stream_observe_read_end(struct lw_stream *s);
-void lw_stream_observe_write_end(struct lw_stream *s);
-void lw_stream_observe_alert_received(struct lw_stream *s);
 void lw_stream_observe_alert_sent(struct lw_stream *s);
 bool lw_stream_observe_complete(const struct lw_stream *s);
 void lw_stream_observe_mark_complete(struct lw_stream *s);

@@ -178,11 +178,13 @@ enum lw_io lw_wire_send(struct lw_wire *w, const void *buf, size_t len, size_t *
 		*n = 0;
 		return LW_IO_AGAIN;
 	}
+	if (w->write_end != LW_IO_AGAIN && !w->observing) /* flushing met it */
+		return LW_IO_OK;
 	io = send_raw(w, buf, len, n, &w->write_error);
 	if (io == LW_IO_FIN || io == LW_IO_RESET || io == LW_IO_ERROR) {
 		latch_write_end(w, io);
 		if (w->observing) {
-			lw_stream_observe_write_end(w->stream);
+			lw_stream_note_write_end(w->stream);
 			return io;
 		}
 		*n = len;
