@@ -8,7 +8,9 @@
 
 #include "tests/fuzz/fuzz.h"
 
-#define MUTATIONS   2000u
+#ifndef MUTATIONS
+#define MUTATIONS 2000u
+#endif
 #define INPUT_BYTES 4096u
 
 /* xorshift64: a fixed sequence, not a good one. */
