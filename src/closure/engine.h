@@ -107,6 +107,18 @@ bool lw_engine_is_final(const struct lw_engine *e);
 /* Fills in what the engine knows; counts of bytes and the alert sent are the caller's. */
 void lw_engine_verdict(const struct lw_engine *e, struct lw_verdict *verdict);
 
+/* The endings that a policy accepts, as bits, without and with completeness; tolerance.c has them.
+ */
+#define LW_TOLERANCE_KINDS 3u
+struct lw_tolerance {
+	uint8_t kinds[LW_POLICY_LAX + 1][2];
+};
+
+/* The table that ships; the other call takes one, so that a test can judge broken copies. */
+extern const struct lw_tolerance lw_tolerance;
+bool lw_tolerates_by(const struct lw_tolerance *table, enum lw_policy policy, bool complete,
+                     enum lw_ending ending, enum lw_place place);
+
 /* Whether a policy accepts an ending of the read side as the end of the stream. */
 bool lw_tolerates(enum lw_policy policy, bool complete, enum lw_ending ending, enum lw_place place);
 

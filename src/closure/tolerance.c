@@ -8,12 +8,12 @@
 enum { CLOSED = 1, FIN_AT_BOUNDARY = 2, RST = 4 };
 
 /* rules: truncation-undecidable, framed-message-survives, close-delimited-needs-alert */
-static const uint8_t tolerated[][2] = {
-	/*                     incomplete                  complete */
-	[LW_POLICY_FRAMED] = { CLOSED, CLOSED | FIN_AT_BOUNDARY | RST },
-	[LW_POLICY_STRICT] = { CLOSED, CLOSED },
-	[LW_POLICY_LAX] = { CLOSED | FIN_AT_BOUNDARY, CLOSED | FIN_AT_BOUNDARY | RST },
-};
+const struct lw_tolerance lw_tolerance = { {
+    /*                     incomplete                  complete */
+    [LW_POLICY_FRAMED] = { CLOSED, CLOSED | FIN_AT_BOUNDARY | RST },
+    [LW_POLICY_STRICT] = { CLOSED, CLOSED },
+    [LW_POLICY_LAX] = { CLOSED | FIN_AT_BOUNDARY, CLOSED | FIN_AT_BOUNDARY | RST },
+} };
 
 static uint8_t kind_of(enum lw_ending ending, enum lw_place place)
 {
@@ -24,9 +24,15 @@ static uint8_t kind_of(enum lw_ending ending, enum lw_place place)
 	return ending == LW_ENDING_RESET ? RST : 0;
 }
 
+bool lw_tolerates_by(const struct lw_tolerance *table, enum lw_policy policy, bool complete,
+                     enum lw_ending ending, enum lw_place place)
+{
+	if ((size_t)policy >= sizeof table->kinds / sizeof table->kinds[0])
+		policy = LW_POLICY_STRICT;
+	return (table->kinds[policy][complete] & kind_of(ending, place)) != 0;
+}
+
 bool lw_tolerates(enum lw_policy policy, bool complete, enum lw_ending ending, enum lw_place place)
 {
-	if ((size_t)policy >= sizeof tolerated / sizeof tolerated[0])
-		policy = LW_POLICY_STRICT;
-	return (tolerated[policy][complete] & kind_of(ending, place)) != 0;
+	return lw_tolerates_by(&lw_tolerance, policy, complete, ending, place);
 }

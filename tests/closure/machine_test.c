@@ -6,10 +6,10 @@
  * engine's state without its counters fits into 27 bits, so what was seen is a bitmap.
  */
 #include "closure/engine.h"
+#include "tests/closure/cells.h"
 #include "tests/unit.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define STATE_BITS 27
 #define MARK       0x8000u /* an action that does not exist: the cell was looked up */
@@ -121,70 +121,6 @@ static int forget(void **state)
 
 /* ---- the cells, one after the other */
 
-struct place {
-	const char *machine;
-	unsigned state, input;
-	struct lw_cell *cell;
-};
-
-enum {
-	READ_CELLS = LW_READ_STATES * LW_READ_INPUTS,
-	WRITE_CELLS = LW_WRITE_STATES * LW_WRITE_INPUTS,
-	TRANSPORT_CELLS = LW_TRANSPORT_STATES * LW_TRANSPORT_INPUTS,
-	CELLS = READ_CELLS + WRITE_CELLS + TRANSPORT_CELLS
-};
-
-static struct place cell_at(struct lw_tables *tables, unsigned i)
-{
-	unsigned state, input;
-
-	if (i < READ_CELLS) {
-		state = i / LW_READ_INPUTS, input = i % LW_READ_INPUTS;
-		return (struct place){ "read", state, input, &tables->read[state][input] };
-	}
-	i -= READ_CELLS;
-	if (i < WRITE_CELLS) {
-		state = i / LW_WRITE_INPUTS, input = i % LW_WRITE_INPUTS;
-		return (struct place){ "write", state, input, &tables->write[state][input] };
-	}
-	i -= WRITE_CELLS;
-	state = i / LW_TRANSPORT_INPUTS, input = i % LW_TRANSPORT_INPUTS;
-	return (struct place){ "transport", state, input, &tables->transport[state][input] };
-}
-
-/* Cells that no sequence of events looks up, by the sets of their states, and why. */
-#define IN(state) (1u << (state))
-
-static const struct {
-	const char *machine;
-	unsigned states, input;
-	const char *why;
-} beyond_reach[] = {
-	{ "read", IN(LW_READ_SHAKING), LW_R_EXPIRE, "what arms the deadline ends a handshake" },
-	{ "write", IN(LW_WRITE_SHAKING) | IN(LW_WRITE_OPEN), LW_W_EXPIRE,
-	  "what arms the deadline starts closing" },
-	{ "write", IN(LW_WRITE_SHAKING), LW_W_ANSWER, "no close_notify is believed there" },
-	{ "transport",
-	  IN(LW_TRANSPORT_CLOSING) | IN(LW_TRANSPORT_CLOSING_PEER_ENDED) |
-	      IN(LW_TRANSPORT_DRAINING),
-	  LW_T_UNWRAP, "unwrap is refused after close" },
-	{ "transport", IN(LW_TRANSPORT_UNWRAPPING), LW_T_OVER,
-	  "both closed hands back, anything else has become a close" },
-	{ "transport",
-	  IN(LW_TRANSPORT_OPEN) | IN(LW_TRANSPORT_PEER_ENDED) | IN(LW_TRANSPORT_CLOSING) |
-	      IN(LW_TRANSPORT_CLOSING_PEER_ENDED) | IN(LW_TRANSPORT_UNWRAPPING),
-	  LW_T_DRAINED, "the drain limit is armed only behind our FIN" },
-};
-
-static const char *why_beyond_reach(const struct place *p)
-{
-	for (size_t i = 0; i < sizeof beyond_reach / sizeof beyond_reach[0]; i++)
-		if (strcmp(beyond_reach[i].machine, p->machine) == 0 &&
-		    (beyond_reach[i].states & IN(p->state)) && beyond_reach[i].input == p->input)
-			return beyond_reach[i].why;
-	return NULL;
-}
-
 static bool is_looked_up(const struct lw_tables *marked)
 {
 	for (size_t i = 0; i < seen_count; i++) {
@@ -203,14 +139,14 @@ static void every_cell_is_reached_or_has_a_reason(void **state)
 	(void)state;
 	for (unsigned i = 0; i < CELLS; i++) {
 		struct lw_tables marked = lw_tables;
-		struct place p = cell_at(&marked, i);
+		const struct cell_place p = cell_at(&marked, i);
 
 		const char *why = why_beyond_reach(&p);
 
 		p.cell->actions |= MARK;
 		if (is_looked_up(&marked) == (why != NULL))
-			fail_msg("%s, state %u, input %u: %s", p.machine, p.state, p.input,
-			         why ? why : "never reached");
+			fail_msg("%s, state %u, input %u: %s", machine_name(p.machine), p.state,
+			         p.input, why ? why : "never reached");
 	}
 }
 
@@ -219,17 +155,22 @@ static void every_next_state_exists(void **state)
 	(void)state;
 	for (unsigned i = 0; i < CELLS; i++) {
 		struct lw_tables copy = lw_tables;
-		struct place p = cell_at(&copy, i);
-		const unsigned ending = p.cell->next & ~LW_LATCH;
+		const struct cell_place p = cell_at(&copy, i);
 
-		if (strcmp(p.machine, "transport") == 0)
-			assert_in_range(p.cell->next, 0, LW_TRANSPORT_HANDED_BACK);
-		else if (p.cell->next & LW_LATCH)
-			assert_in_range(ending, LW_ENDING_CLOSED, LW_ENDING_FAILED);
-		else if (strcmp(p.machine, "read") == 0)
-			assert_in_range(p.cell->next, 0, LW_READ_STATES - 1);
-		else
-			assert_in_range(p.cell->next, 0, LW_WRITE_STATES - 1);
+		if (!is_next_known(&p))
+			fail_msg("%s, state %u, input %u", machine_name(p.machine), p.state,
+			         p.input);
+	}
+}
+
+static void are_sensible(enum machine machine)
+{
+	for (unsigned i = 0; i < CELLS; i++) {
+		struct lw_tables copy = lw_tables;
+		const struct cell_place p = cell_at(&copy, i);
+
+		if (p.machine == machine && !is_sensible(&p))
+			fail_msg("%s, state %u, input %u", machine_name(machine), p.state, p.input);
 	}
 }
 
@@ -237,67 +178,21 @@ static void every_next_state_exists(void **state)
 static void the_read_machine_reports_exactly_its_ending(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < READ_CELLS; i++) {
-		const struct lw_cell *cell =
-		    &lw_tables.read[i / LW_READ_INPUTS][i % LW_READ_INPUTS];
-
-		assert_int_equal(cell->actions & ~(LW_DO_REPORT | LW_DO_IGNORE_INPUT), 0);
-		assert_int_equal((cell->actions & LW_DO_REPORT) != 0, (cell->next & LW_LATCH) != 0);
-		assert_int_equal((cell->actions & LW_DO_IGNORE_INPUT) != 0,
-		                 i == LW_READ_DISCARDING * LW_READ_INPUTS + LW_R_DATA);
-	}
+	are_sensible(MACHINE_READ);
 }
 
 /* rules: nothing-after-own-closure, no-close-notify-after-own-fatal */
 static void the_write_machine_seals_one_alert_at_most(void **state)
 {
-	enum { MAY = LW_DO_DISCARD | LW_DO_SEAL_CLOSE_NOTIFY | LW_DO_SEAL_FATAL };
-
 	(void)state;
-	for (unsigned i = 0; i < WRITE_CELLS; i++) {
-		const unsigned from = i / LW_WRITE_INPUTS, input = i % LW_WRITE_INPUTS;
-		const struct lw_cell *cell = &lw_tables.write[from][input];
-		const bool starts_closing = cell->next == LW_WRITE_CLOSING && from != cell->next;
-		const bool starts_aborting = cell->next == LW_WRITE_ABORTING && from != cell->next;
-		const bool library_speaks = input == LW_W_ALERTED;
-
-		assert_int_equal(cell->actions & ~MAY, 0);
-		assert_int_equal((cell->actions & LW_DO_SEAL_CLOSE_NOTIFY) != 0, starts_closing);
-		assert_int_equal((cell->actions & LW_DO_SEAL_FATAL) != 0,
-		                 starts_aborting && !library_speaks);
-		if (cell->actions & LW_DO_DISCARD) /* only what may still hold unsealed bytes */
-			assert_true(from == LW_WRITE_OPEN || from == LW_WRITE_FLUSHING);
-		if (from == LW_WRITE_CLOSING || from == LW_WRITE_ABORTING)
-			assert_true(cell->next == from || (cell->next & LW_LATCH));
-	}
+	are_sensible(MACHINE_WRITE);
 }
 
 /* rule: transport-delivers-on-close */
 static void the_transport_machine_ends_what_it_says(void **state)
 {
-	enum {
-		MAY = LW_DO_ARM_ENDING | LW_DO_ARM_DRAIN | LW_DO_SHUT_WRITE | LW_DO_END |
-		      LW_DO_HAND_BACK
-	};
-
 	(void)state;
-	for (unsigned i = 0; i < TRANSPORT_CELLS; i++) {
-		const unsigned from = i / LW_TRANSPORT_INPUTS;
-		const struct lw_cell *cell = &lw_tables.transport[from][i % LW_TRANSPORT_INPUTS];
-		const bool drains = cell->next == LW_TRANSPORT_DRAINING && from != cell->next;
-		const bool starts = from <= LW_TRANSPORT_PEER_ENDED &&
-		                    cell->next >= LW_TRANSPORT_CLOSING &&
-		                    cell->next < LW_TRANSPORT_DRAINING;
-
-		assert_int_equal(cell->actions & ~MAY, 0);
-		assert_int_equal((cell->actions & LW_DO_SHUT_WRITE) != 0, drains);
-		assert_int_equal((cell->actions & LW_DO_ARM_DRAIN) != 0, drains);
-		assert_int_equal((cell->actions & LW_DO_ARM_ENDING) != 0, starts);
-		assert_int_equal((cell->actions & LW_DO_END) != 0,
-		                 cell->next == LW_TRANSPORT_CLOSED);
-		assert_int_equal((cell->actions & LW_DO_HAND_BACK) != 0,
-		                 cell->next == LW_TRANSPORT_HANDED_BACK);
-	}
+	are_sensible(MACHINE_TRANSPORT);
 }
 
 static void no_ending_that_is_set_ever_changes(void **state)

@@ -14,13 +14,13 @@ struct lone {
 /* When an adapter can come to report an event. */
 enum when {
 	ALWAYS,
-	HEARS,       /* input still arrives, and matters */
-	HEARS_FIRST, /* the same, before the handshake is done */
-	TRANSPORT,   /* the transport's end was not told yet */
-	WRITES,      /* writing has not failed */
+	HEARS,     /* input still arrives, and matters */
+	SHAKES,    /* a handshake can be done, for the first time or once more */
+	TRANSPORT, /* the transport's end was not told yet */
+	WRITES,    /* writing has not failed */
 	ACCEPTS,
-	HOLDS, /* something accepted has not left */
-	ALERT_OUT
+	HOLDS,  /* something accepted has not left */
+	FLUSHES /* nothing stands before the alert that is out; no alert is no news */
 };
 
 static const struct {
@@ -28,7 +28,7 @@ static const struct {
 	enum when when;
 	const char *name;
 } moves[] = {
-	{ { .kind = LW_EV_ESTABLISHED }, HEARS_FIRST, "the handshake is done" },
+	{ { .kind = LW_EV_ESTABLISHED }, SHAKES, "the handshake is done" },
 	{ { .kind = LW_EV_DATA }, HEARS, "data" },
 	{ { .kind = LW_EV_ALERT, .level = 1, .description = 0 }, HEARS, "close_notify" },
 	{ { .kind = LW_EV_ALERT, .level = 2, .description = 0 }, HEARS, "close_notify, fatal" },
@@ -49,7 +49,7 @@ static const struct {
 	{ { .kind = LW_EV_WRITE_ERROR }, WRITES, "writing fails" },
 	{ { .kind = LW_EV_PENDING }, ACCEPTS, "a write is accepted" },
 	{ { .kind = LW_EV_SEALED }, HOLDS, "all that was accepted left" },
-	{ { .kind = LW_EV_FLUSHED }, ALERT_OUT, "our alert left" },
+	{ { .kind = LW_EV_FLUSHED }, FLUSHES, "our alert left" },
 	{ { .kind = LW_EV_LIBRARY_FAILED }, HEARS, "the TLS library fails" },
 	{ { .kind = LW_EV_LIBRARY_ALERTED }, HEARS, "the TLS library fails, with an alert" },
 	{ { .kind = LW_EV_LIBRARY_FAILED }, WRITES, "the TLS library fails to write" },
@@ -74,9 +74,10 @@ static bool is_possible(const struct side *s, enum when when)
 		return true;
 	case HEARS:
 		return hears;
-	case HEARS_FIRST:
-		return hears && !lw_engine_is_established(&s->e) &&
-		       lw_engine_write_ending(&s->e) == LW_ENDING_OPEN && s->said == WORD_NONE;
+	case SHAKES:
+		return lw_engine_is_established(&s->e) ||
+		       (hears && lw_engine_write_ending(&s->e) == LW_ENDING_OPEN &&
+		        s->said == WORD_NONE);
 	case TRANSPORT:
 		return !s->in.cut;
 	case WRITES:
@@ -85,8 +86,8 @@ static bool is_possible(const struct side *s, enum when when)
 		return lw_engine_may_write(&s->e);
 	case HOLDS:
 		return s->e.pending;
-	case ALERT_OUT:
-		return s->out != WORD_NONE && !s->half && !s->in.torn;
+	case FLUSHES:
+		return s->said == WORD_NONE || (s->out != WORD_NONE && !s->half && !s->in.torn);
 	}
 	return false;
 }
@@ -111,7 +112,7 @@ static void follow(struct side *s, const struct lw_engine_event *event)
 		s->half = false;
 		break;
 	case LW_EV_FLUSHED:
-		s->left = true;
+		s->left = s->said != WORD_NONE;
 		s->out = WORD_NONE;
 		break;
 	default:
