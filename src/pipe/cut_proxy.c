@@ -2,7 +2,8 @@
  * cut_proxy: see cut_proxy.h.  A connection is two ends (libuv handles) and two
  * lanes (directions).  A lane is at any moment reading, or writing, or over; all
  * its steps go through advance_lane().  A connection is freed when its last
- * handle has closed, and only then is it told.
+ * handle has closed, and only then is it told.  A lane that was cut shows its
+ * sink nothing more, whatever becomes of its source.
  */
 #include "pipe/cut_proxy.h"
 
@@ -36,6 +37,8 @@ struct lane {
 	bool source_ended;
 	bool is_quiet; /* it may not have ended, but says nothing more */
 	bool is_cut;
+	bool is_deaf;    /* the sink takes no more; what comes is dropped */
+	bool resets;     /* the source was reset: its end passes on as RST */
 	bool rst_due;    /* RST follows what is on its way to the sink */
 	bool sink_ended; /* FIN is on its way to the sink */
 	uint8_t bytes[LANE_BYTES];
@@ -150,13 +153,25 @@ static void reset_behind_bytes(struct lane *lane)
 	uv_timer_start(&lane->passage->timer, on_rst_poll, 0, RST_POLL_MS);
 }
 
+/* A write failed.  What the sink said before may still wait to be read, so it is read on. */
+static void lose_sink(struct lane *lane)
+{
+	struct lane *other = &lane->passage->lanes[!lane->direction];
+
+	lane->is_deaf = true;
+	lane->passing = 0;
+	other->resets = true;
+	advance_lane(lane);
+	advance_lane(other);
+}
+
 static void on_shutdown(uv_shutdown_t *request, int status)
 {
 	struct lane *lane = request->data;
 	const struct passage *p = lane->passage;
 
 	if (status < 0 && !lane->passage->is_closing)
-		reset_passage(lane->passage);
+		lose_sink(lane);
 	else if (p->lanes[0].source_ended && p->lanes[1].source_ended)
 		advance_lane(lane);
 }
@@ -166,9 +181,11 @@ static void end_sink(struct lane *lane)
 	if (lane->sink_ended)
 		return;
 	lane->sink_ended = true;
+	if (lane->is_deaf)
+		return;
 	lane->shutdown.data = lane;
 	if (uv_shutdown(&lane->shutdown, (uv_stream_t *)lane->sink, on_shutdown) != 0)
-		reset_passage(lane->passage);
+		lose_sink(lane);
 }
 
 static void end_as_planned(struct lane *lane)
@@ -187,12 +204,23 @@ static void end_as_planned(struct lane *lane)
 	}
 }
 
+/* The source ended: so does the sink, in the same way, unless a cut said otherwise. */
+static void end_sink_too(struct lane *lane)
+{
+	if (lane->is_cut || lane->rst_due)
+		return;
+	if (lane->resets)
+		reset_behind_bytes(lane);
+	else
+		end_sink(lane);
+}
+
 /* ---- a lane */
 
 static bool is_over(const struct lane *lane)
 {
 	return lane->source_ended && lane->passing == 0 &&
-	       (!lane->sink_ended ||
+	       (!lane->sink_ended || lane->is_deaf ||
 	        uv_stream_get_write_queue_size((uv_stream_t *)lane->sink) == 0);
 }
 
@@ -216,16 +244,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	(void)buf;
 	if (n == 0)
 		return;
-	if (n < 0 && n != UV_EOF) {
-		uv_read_stop(stream);
-		lane->source_ended = true;
-		reset_behind_bytes(lane); /* a reset passes on, too */
-		return;
-	}
 	if (n > 0)
 		lane->len += (size_t)n;
 	else
 		lane->source_ended = true;
+	if (n < 0 && n != UV_EOF)
+		lane->resets = true;
 	advance_lane(lane);
 }
 
@@ -236,7 +260,7 @@ static void on_written(uv_write_t *request, int status)
 	if (lane->passage->is_closing)
 		return;
 	if (status < 0) {
-		reset_passage(lane->passage);
+		lose_sink(lane);
 		return;
 	}
 	lane->len -= lane->passing;
@@ -248,11 +272,15 @@ static void on_written(uv_write_t *request, int status)
 /* Lets pass what the cutter allows; true when something is under way. */
 static bool pass_bytes(struct lane *lane)
 {
-	struct cutter_answer answer =
-	    cutter_offer(&lane->passage->cutter, lane->direction, lane->bytes, lane->len,
-	                 lane->source_ended || lane->is_quiet);
+	struct cutter_answer answer;
 	uv_buf_t buf;
 
+	if (lane->is_deaf) {
+		lane->len = 0;
+		return false;
+	}
+	answer = cutter_offer(&lane->passage->cutter, lane->direction, lane->bytes, lane->len,
+	                      lane->source_ended || lane->is_quiet);
 	if (answer.cut && answer.pass == 0) {
 		if (!lane->is_cut) {
 			lane->is_cut = true;
@@ -265,11 +293,10 @@ static bool pass_bytes(struct lane *lane)
 	lane->passing = answer.pass;
 	lane->write.data = lane;
 	buf = uv_buf_init((char *)lane->bytes, (unsigned)answer.pass);
-	if (uv_write(&lane->write, (uv_stream_t *)lane->sink, &buf, 1, on_written) != 0) {
-		reset_passage(lane->passage);
-		return false;
-	}
-	return true;
+	if (uv_write(&lane->write, (uv_stream_t *)lane->sink, &buf, 1, on_written) == 0)
+		return true;
+	lose_sink(lane);
+	return false;
 }
 
 static void on_quiet(uv_timer_t *timer)
@@ -313,8 +340,7 @@ static void advance_lane(struct lane *lane)
 		return;
 	if (lane->source_ended) {
 		uv_read_stop((uv_stream_t *)lane->source);
-		if (!lane->is_cut && !lane->rst_due)
-			end_sink(lane);
+		end_sink_too(lane);
 	} else {
 		read_on(lane);
 		watch_held_bytes(lane);

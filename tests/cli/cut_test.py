@@ -1,16 +1,20 @@
 """cut: driven between real servers and clients; what the client is left with, to the byte."""
+import fcntl
 import hashlib
 import os
 import re
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import servers
 import tap
 
 LASTWORD = tap.built("lastword")
@@ -171,6 +175,29 @@ class Passes(Cut):
         with self.assertRaises(ConnectionResetError):
             client.recv(100)
 
+    def test_a_reset_destroys_nothing_that_had_arrived(self):
+        """The client is slow, so the reset is first seen in writing to the server, with its bytes still unread."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        cut = self.cut("--after", "0", "--how", "fin", to=listener.getsockname()[1])
+        client = socket.create_connection(("127.0.0.1", cut.port), timeout=10)
+        self.addCleanup(client.close)
+        server, _ = listener.accept()
+        server.settimeout(0.3)
+        sent = 0
+        with self.assertRaises(socket.timeout):
+            while True:
+                sent += server.send(bytes(1 << 20))
+        queued = struct.unpack("i", fcntl.ioctl(server, termios.TIOCOUTQ, bytes(4)))[0]
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        server.close()
+        client.sendall(b"x")
+        received = 0
+        with self.assertRaises(ConnectionResetError):
+            while True:
+                received += len(client.recv(1 << 20))
+        self.assertGreaterEqual(received, sent - queued)
+
 
 class Cuts(Cut):
     def ends(self, version, how, after, times=2):
@@ -222,6 +249,19 @@ class Cuts(Cut):
         self.assertEqual(end, "silent")
         self.assertGreater(len(got), 16384)
         cut.wait_line(r"cut, stall, at a record boundary, after 3 of its records")
+
+    def test_stall_keeps_the_transport_open_though_the_server_resets(self):
+        cut = self.cut("--after", "1", "--how", "stall", to=servers.adversary(self, "reset", "1.2", "-w", "1")[0])
+        client = self.connect(cut.port, "1.2", timeout=0.3)
+        client.send(b"x")
+        while client.fill():
+            pass
+        for _ in range(3):  # the first that goes to the reset transport may still seem to leave
+            self.assertEqual(client.end, "silent")
+            client.send(b"x")
+            client.fill()
+        client.socket.close()
+        cut.wait_line(r"^connection 1: TLSv1\.2, .* \(cut, stall, at a record boundary, after 1 of its records\)")
 
     def test_to_server_ends_what_the_client_says(self):
         for version in VERSIONS:
