@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""connect against real servers: nginx, Apache, Node, openssl s_server and gnutls-serv, straight and through `lastword cut`."""
+"""connect against real servers: nginx, Apache, Node, openssl s_server and gnutls-serv."""
 import json
 import os
 import sys
@@ -109,52 +109,6 @@ class Servers(Case):
                                 status=0 if version == "1.3" else 1)
             self.assertIn(b"hello", done.stdout)
             self.assertIn("moved nothing for 0.5 s", done.told)
-
-
-class Cut(Case):
-    """Through lastword cut, after any number of records.  What the client did get is a true beginning."""
-
-    def ends(self, port, path, version, how, after):
-        port = servers.cut(self, port, after, how, version)
-        done = tap.run([LASTWORD, "connect", "-k", "--profile", "https", "--tls", version, "127.0.0.1:%d" % port],
-                       input=GET % path)
-        told = done.stderr.decode()
-        body = done.stdout.split(b"\r\n\r\n", 1)[-1] if b"\r\n\r\n" in done.stdout else b""
-        self.assertTrue(servers.PAGE.startswith(body), told)
-        return done.returncode, told, body
-
-    def test_without_a_length_is_never_whole(self):
-        port = servers.nginx(self, self.certificate, servers.late_backend(self, lambda: None))
-        for version in VERSIONS:
-            for how, words in (("fin", "ended (FIN)"), ("inside", "inside a record"), ("rst", "reset (RST)")):
-                for after in (2, 4):
-                    with self.subTest(version=version, how=how, after=after):
-                        status, told, body = self.ends(port, "/late", version, how, after)
-                        self.assertEqual(status, 1, told)
-                        self.assertIn(words, told)
-                        self.assertIn("may be cut short", told)
-                        self.assertLess(len(body), len(servers.PAGE))
-                        self.assertIn("next: do not rely on what was read", told)
-
-    def test_only_close_notify_is_missing_after_a_length(self):
-        port = servers.nginx(self, self.certificate)
-        for version in VERSIONS:
-            port_of_cut = tap.start(self, [LASTWORD, "cut", "--to", "127.0.0.1:%d" % port, "--how", "drop-alert"],
-                                    line=r"^127\.0\.0\.1:(\d+)$").said.group(1)
-            done = self.connect(int(port_of_cut), "--profile", "https", version=version)
-            self.assert_whole(done, read=("truncated", "reset"))
-            self.assertTrue(done.verdict["complete"])
-            self.assertIn("without close_notify", done.told)
-            self.assertIn("the message was complete", done.told)
-
-    def test_a_length_that_was_not_reached(self):
-        port = servers.nginx(self, self.certificate)
-        for version in VERSIONS:
-            for how in ("fin", "inside", "rst"):
-                with self.subTest(version=version, how=how):
-                    status, told, body = self.ends(port, "/", version, how, 3)
-                    self.assertEqual(status, 1, told)
-                    self.assertIn("not complete by itself: inside a body with Content-Length", told)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,13 @@ class Certificate:
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=30)
 
 
+class Shared:
+    """Stands for a case where servers serve all cases of a class."""
+
+    def __init__(self, cls):
+        self.addCleanup = cls.addClassCleanup
+
+
 def write(folder, name, content):
     path = os.path.join(folder, name)
     with open(path, "wb") as out:
@@ -29,7 +36,8 @@ def write(folder, name, content):
 
 
 def nginx(case, certificate, backend=None):
-    """nginx: / has a length; /late is passed to `backend` with HTTP/1.0, so its end is the connection's."""
+    """nginx: / has a length; /open has none (an SSI page), so in HTTP/1.0 its end is the connection's, and in 1.1 it comes
+    in chunks; /late is passed to `backend` with HTTP/1.0 and is no longer than its connection; /204 and /304 have no body."""
     folder, port = tap.temp_dir(case), tap.free_port()
     os.chmod(folder, 0o755)
     os.mkdir(os.path.join(folder, "www"), 0o755)
@@ -45,6 +53,8 @@ def nginx(case, certificate, backend=None):
           server {
             listen 127.0.0.1:%(port)d ssl; ssl_certificate %(cert)s; ssl_certificate_key %(key)s;
             ssl_protocols TLSv1.2 TLSv1.3; root %(folder)s/www; %(proxy)s
+            location /open { alias %(folder)s/www/index.html; ssi on; ssi_types *; default_type text/plain; }
+            location /204 { return 204; } location /304 { return 304; }
           }
         }""" % {"folder": folder, "port": port, "cert": certificate.certificate, "key": certificate.key, "user": user,
                 "proxy": proxy})
@@ -145,13 +155,6 @@ def late_backend(case, delay):
         delay()
         connection.sendall(PAGE[20000:])
     return Raw(case, talk).port
-
-
-def cut(case, port, after, how, version):
-    """lastword cut in front of `port`; its own port."""
-    process = tap.start(case, [tap.built("lastword"), "cut", "--to", "127.0.0.1:%d" % port, "--after", after, "--how", how,
-                               "--version", version], line=r"^127\.0\.0\.1:(\d+)$")
-    return int(process.said.group(1))
 
 
 def adversary(case, ending, version, *options):
