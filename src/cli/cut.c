@@ -259,6 +259,6 @@ static int run(const struct verb *verb, int argc, char **argv)
 }
 
 const struct verb cut_verb = { .name = "cut",
-	                       .line = "passes TLS through and ends it where an attacker might",
+	                       .line = "pass TLS through and end it where an attacker might",
 	                       .argp = &argp,
 	                       .run = run };

@@ -64,6 +64,6 @@ static int run(const struct verb *verb, int argc, char **argv)
 }
 
 const struct verb demo_verb = { .name = "demo",
-	                        .line = "shows every way to end a TLS stream, side by side",
+	                        .line = "show every way to end a TLS stream, side by side",
 	                        .argp = &argp,
 	                        .run = run };
