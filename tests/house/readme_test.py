@@ -30,6 +30,15 @@ class Documents(unittest.TestCase):
                 with self.subTest(page=os.path.basename(page), name=name):
                     self.assertTrue(os.path.exists(os.path.join(tap.ROOT, name)))
 
+    def test_the_table_is_what_the_demo_prints(self):
+        told = tap.run([tap.built("lastword"), "demo", "--no-ladders"]).stdout.decode().splitlines()
+        shown = [line[4:] for line in text(os.path.join(tap.ROOT, "README.md")).splitlines()]
+        first = [number for number, line in enumerate(shown) if line.startswith("A peer sends 1,000 bytes")]
+        self.assertEqual(len(first), 1)
+        table = shown[first[0]:first[0] + len(told)]
+        told[0], table[0] = (re.sub(r"\(OpenSSL.*\)", "", lines[0]) for lines in (told, table))  # whichever it ran on
+        self.assertEqual(told, table, "paste what build/lastword demo --no-ladders prints, indented by four")
+
     def test_every_command_shown_has_its_verb_and_options(self):
         command = tap.built("lastword")
         verbs = re.findall(r"^  ([a-z]+) ", tap.run([command, "--help"]).stdout.decode(), re.M)
