@@ -412,6 +412,108 @@ static void test_interrupt(void **state)
 	assert_false(s.report.was_aborted);
 }
 
+/* Two sockets, as a relay has them. */
+struct relay {
+	uv_loop_t loop;
+	struct endpoint_tcp near, far;
+	struct pump *pump;
+	struct pump_report report;
+	int client, server; /* the test's ends */
+	bool is_over;
+};
+
+static void on_relay_over(struct pump *p, void *context)
+{
+	struct relay *r = context;
+
+	pump_report(p, &r->report);
+	r->is_over = true;
+	pump_free(p);
+	(void)close(r->near.fd); /* as the owner does: after an abort this is a RST */
+	(void)close(r->far.fd);
+}
+
+static void open_relay(struct relay *r)
+{
+	const struct pump_options options = { .idle_timeout_ms = LW_NO_TIMEOUT };
+	int near, far;
+
+	memset(r, 0, sizeof *r);
+	connect_pair(&near, &r->client);
+	connect_pair(&far, &r->server);
+	endpoint_tcp_init(&r->near, near);
+	endpoint_tcp_init(&r->far, far);
+	assert_int_equal(uv_loop_init(&r->loop), 0);
+	r->pump = pump_new(&r->loop, &r->near.base, &r->far.base, &options, on_relay_over, r);
+	assert_non_null(r->pump);
+}
+
+/* Turns the loop until `fd` gives data, 0 for FIN, or -1 with errno for a reset. */
+static ssize_t hear(struct relay *r, int fd, char *buf, size_t cap)
+{
+	ssize_t n;
+
+	do {
+		(void)uv_run(&r->loop, UV_RUN_NOWAIT);
+		n = read(fd, buf, cap);
+	} while (n < 0 && errno == EAGAIN);
+	return n;
+}
+
+static void close_relay(struct relay *r)
+{
+	assert_int_equal(uv_run(&r->loop, UV_RUN_DEFAULT), 0);
+	assert_true(r->is_over);
+	assert_int_equal(uv_loop_close(&r->loop), 0);
+	(void)close(r->client);
+	(void)close(r->server);
+}
+
+static void test_a_relay_passes_each_sides_end(void **state)
+{
+	struct relay r;
+	char buf[100];
+
+	(void)state;
+	open_relay(&r);
+	put(r.client, "ask");
+	assert_int_equal(shutdown(r.client, SHUT_WR), 0);
+	assert_int_equal(hear(&r, r.server, buf, sizeof buf), 3);
+	assert_int_equal(hear(&r, r.server, buf, sizeof buf), 0);
+	put(r.server, "answer"); /* after the client's end: the other direction lives on */
+	assert_int_equal(hear(&r, r.client, buf, sizeof buf), 6);
+	assert_int_equal(shutdown(r.server, SHUT_WR), 0);
+	assert_int_equal(hear(&r, r.client, buf, sizeof buf), 0);
+	close_relay(&r);
+	assert_int_equal(r.report.cause, PUMP_CAUSE_BOTH_ENDED);
+	assert_false(r.report.was_aborted);
+}
+
+/* A reset on one side never becomes a FIN on the other, whichever side it is. */
+static void test_a_relay_launders_no_reset(void **state)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)state;
+	for (int server_resets = 0; server_resets < 2; server_resets++) {
+		struct relay r;
+		char buf[100];
+		int *from, *to;
+
+		open_relay(&r);
+		from = server_resets ? &r.server : &r.client;
+		to = server_resets ? &r.client : &r.server;
+		put(*from, "half an");
+		assert_int_equal(hear(&r, *to, buf, sizeof buf), 7);
+		assert_int_equal(setsockopt(*from, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once),
+		                 0);
+		close_now(from);
+		assert_int_equal(hear(&r, *to, buf, sizeof buf), -1);
+		assert_int_equal(errno, ECONNRESET);
+		close_relay(&r);
+	}
+}
+
 /* LF becomes CRLF however the lines are cut; a CRLF stays one. */
 static void test_crlf(void **state)
 {
@@ -458,6 +560,8 @@ int main(void)
 		cmocka_unit_test(test_unreadable_input_aborts),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_interrupt),
+		cmocka_unit_test(test_a_relay_passes_each_sides_end),
+		cmocka_unit_test(test_a_relay_launders_no_reset),
 		cmocka_unit_test(test_crlf),
 	};
 
