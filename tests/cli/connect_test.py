@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -386,6 +387,26 @@ class NeverConnected(Case):
         done = self.run_connect("nowhere.invalid:443")
         self.assertEqual(done.returncode, 3)
         self.assertIn("nowhere.invalid", done.told)
+
+    def test_a_name_server_that_never_answers(self):
+        """The look-up cannot be stopped; neither the deadline nor a signal waits for it."""
+        env = tap.environment(LD_PRELOAD=tap.built("tests/cli/slow_lookup.so"), ASAN_OPTIONS="verify_asan_link_order=0")
+        done = self.run_connect("--connect-timeout", "0.2", "slow.example:443", env=env, seconds=10)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("cannot look up slow.example: the name server did not answer", done.told)
+        client = tap.start(self, [LASTWORD, "connect", "--connect-timeout", "0", "slow.example:443"], env=env)
+        self.wait_for_handler(client, signal.SIGINT)
+        client.child.send_signal(signal.SIGINT)
+        self.assertEqual(client.wait(10), 3)
+        self.assertIn(b"interrupted before the connection", client.err)
+
+    def wait_for_handler(self, client, number):
+        """Until the program catches the signal, instead of dying of it."""
+        caught = 0
+        while not caught & 1 << number - 1:
+            self.assertFalse(client.is_over, client.tell())
+            with open("/proc/%d/status" % client.pid) as status:
+                caught = int(re.search(r"SigCgt:\s*(\w+)", status.read()).group(1), 16)
 
     def test_refused(self):
         self.refused(tap.free_port(), "connection refused")
