@@ -2,6 +2,7 @@
 """connect against real servers: nginx, Apache, Node, openssl s_server and gnutls-serv."""
 import json
 import os
+import re
 import sys
 import threading
 import unittest
@@ -46,15 +47,6 @@ class Case(unittest.TestCase):
 
 
 class Servers(Case):
-    def test_nginx_with_a_length(self):
-        port = servers.nginx(self, self.certificate)
-        for version in VERSIONS:
-            done = self.connect(port, "--profile", "https", version=version)
-            self.assert_whole(done)
-            self.assertTrue(done.verdict["complete"])
-            self.assertIn("message (https): complete: Content-Length", done.told)
-            self.assertEqual(done.verdict["write"], "closed")
-
     def test_nginx_kept_alive(self):
         port = servers.nginx(self, self.certificate)
         for version in VERSIONS:
@@ -74,33 +66,6 @@ class Servers(Case):
             self.assertFalse(done.verdict["complete"])
             self.assertIn("only close_notify completes it", done.told)
 
-    def test_apache(self):
-        port = servers.apache(self, self.certificate)
-        for version in VERSIONS:
-            self.assert_whole(self.connect(port, "--profile", "https", version=version))
-
-    def test_node(self):
-        port = servers.node(self, self.certificate)
-        for version in VERSIONS:
-            self.assert_whole(self.connect(port, "--profile", "https", version=version))
-            done = self.connect(port, "--profile", "https", version=version, ask="GET /chunks HTTP/1.1\r\nHost: h\r\n\r\n")
-            self.assertTrue(done.verdict["complete"], done.told)
-            self.assertIn("chunk", done.told)
-
-    def test_s_server(self):
-        port = servers.s_server(self, self.certificate, "-WWW")
-        for version in VERSIONS:
-            done = self.connect(port, "--profile", "https", version=version, ask=GET % "/page")
-            self.assert_whole(done)
-            self.assertFalse(done.verdict["complete"])
-
-    def test_gnutls_serv(self):
-        port = servers.gnutls_serv(self, self.certificate, "--http")
-        for version in VERSIONS:
-            done = self.connect(port, "--profile", "https", version=version)
-            self.assertIn(b"GnuTLS", done.stdout)
-            self.assertEqual(done.verdict["read"], "closed")
-
     def test_gnutls_serv_echo(self):
         """Nothing tells that an echo is over: the idle timeout does."""
         port = servers.gnutls_serv(self, self.certificate, "--echo")
@@ -109,6 +74,105 @@ class Servers(Case):
                                 status=0 if version == "1.3" else 1)
             self.assertIn(b"hello", done.stdout)
             self.assertIn("moved nothing for 0.5 s", done.told)
+
+
+class Endings(Case):
+    """How each server ends, kept alive or not, and what connect makes of it; with what the real ones were seen to do."""
+    KEPT = "%s %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    NOT_KEPT = "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    ANY = ("closed", "truncated", "reset")  # which of them is a race that harms nobody
+    ROWS = (  # server, ask, the peer's ending, complete
+        ("nginx", GET % "/", "closed", True),
+        ("nginx", NOT_KEPT % ("GET", "/"), "closed", True),
+        ("nginx", NOT_KEPT % ("HEAD", "/"), "closed", True),
+        ("nginx", NOT_KEPT % ("GET", "/204"), "closed", True),
+        ("nginx", NOT_KEPT % ("GET", "/304"), "closed", True),
+        ("nginx", NOT_KEPT % ("GET", "/nowhere"), "closed", True),
+        ("nginx", NOT_KEPT % ("GET", "/open"), "closed", True),  # in chunks
+        ("nginx", GET % "/open", "closed", False),
+        # nginx, asked to keep the connection, answers our close_notify with a bare FIN
+        ("nginx", KEPT % ("GET", "/"), "truncated", True),
+        ("nginx", KEPT % ("HEAD", "/"), "truncated", True),
+        ("nginx", KEPT % ("GET", "/open"), "truncated", True),
+        ("apache", GET % "/", "closed", True),
+        ("apache", NOT_KEPT % ("HEAD", "/"), "closed", True),
+        ("apache", KEPT % ("GET", "/"), "closed", True),
+        ("apache", KEPT % ("HEAD", "/"), "closed", True),
+        ("node", GET % "/", "closed", True),
+        ("node", NOT_KEPT % ("HEAD", "/"), "closed", True),
+        ("node", KEPT % ("GET", "/"), "closed", True),
+        ("node", KEPT % ("GET", "/chunks"), "closed", True),
+        ("s_server", GET % "/page", "closed", False),
+        ("gnutls-serv", GET % "/", "closed", False),
+        ("gnutls-serv", KEPT % ("GET", "/"), "closed", False),
+    )
+    LARGE_ROWS = (("nginx", True), ("apache", True), ("node", False), ("s_server", False))
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        shared = servers.Shared(cls)
+        cls.ports = {"nginx": servers.nginx(shared, cls.certificate), "apache": servers.apache(shared, cls.certificate),
+                     "node": servers.node(shared, cls.certificate),
+                     "s_server": servers.s_server(shared, cls.certificate, "-WWW"),
+                     "gnutls-serv": servers.gnutls_serv(shared, cls.certificate, "--http")}
+
+    def meet(self, server, ask, version, *options, status=0):
+        return self.connect(self.ports[server], "--profile", "https", "--close-timeout", "3", *options, ask=ask,
+                            version=version, status=status)
+
+    def test_of_every_server(self):
+        for server, ask, read, complete in self.ROWS:
+            for version in VERSIONS:
+                with self.subTest(server=server, ask=ask, version=version):
+                    done = self.meet(server, ask, version)
+                    self.assertEqual((done.verdict["read"], done.verdict["complete"]), (read, complete), done.told)
+                    self.assertEqual((done.verdict["write"], done.verdict["whole"]), ("closed", True), done.told)
+                    self.assertEqual(done.verdict["alert_received"], "close_notify" if read == "closed" else None)
+                    self.assertEqual(done.verdict["alert_sent"], "close_notify")
+                    self.assertEqual(done.verdict["bytes_read"], len(done.stdout))
+                    self.assertNotIn("next: ", done.told)
+                    if re.match("GET /(page)? ", ask) and server != "gnutls-serv":
+                        self.assertEqual(done.body, servers.PAGE)
+
+    def test_after_a_half_close(self):
+        """In 1.3 close_notify leaves at once; before, connect says that it cannot.  With a length the answer is never lost."""
+        for server, ask in (("nginx", GET % "/"), ("apache", GET % "/"), ("node", GET % "/"), ("s_server", GET % "/page"),
+                            ("gnutls-serv", GET % "/")):
+            for version in VERSIONS:
+                with self.subTest(server=server, version=version):
+                    done = self.meet(server, ask, version, "--half-close")
+                    self.assertIn(done.verdict["read"], self.ANY if done.verdict["complete"] else ("closed",))
+                    self.assertEqual("TLSv1.2 has no half-close" in done.told, version == "1.2", done.told)
+                    self.assertEqual(done.verdict["write"], "closed")
+                    if server != "gnutls-serv":
+                        self.assertEqual(done.body, servers.PAGE)
+
+    def test_of_a_large_answer(self):
+        for server, complete in self.LARGE_ROWS:
+            for version in VERSIONS:
+                with self.subTest(server=server, version=version):
+                    done = self.meet(server, GET % "/large", version)
+                    self.assertTrue(done.body == servers.LARGE, done.told)
+                    self.assertEqual((done.verdict["read"], done.verdict["complete"]), ("closed", complete), done.told)
+
+    def test_of_a_large_question(self):
+        head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(servers.LARGE)
+        for version in VERSIONS:
+            done = self.meet("node", head.encode() + servers.LARGE, version)
+            self.assertTrue(done.verdict["complete"], done.told)
+            self.assertIn(b"took %d" % len(servers.LARGE), done.stdout)
+            self.assertEqual(done.verdict["bytes_written"], len(head) + len(servers.LARGE))
+
+    def test_of_a_server_that_was_asked_nothing(self):
+        """Up to 1.2 who closes first may be cut, so nothing proves that nothing was to come."""
+        for server in ("apache", "node", "gnutls-serv"):
+            for version, status in (("1.2", 1), ("1.3", 0)):
+                with self.subTest(server=server, version=version):
+                    done = self.meet(server, "", version, "--idle-timeout", "0.3", status=status)
+                    self.assertEqual((done.stdout, done.verdict["read"]), (b"", "closed"))
+                    self.assertIn("the peer moved nothing for 0.3 s", done.told)
+                    self.assertEqual("we had closed first: data of the peer may be missing" in done.told, version == "1.2")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import threading
 import tap
 
 PAGE = bytes(i * 7 % 251 for i in range(50000))
+LARGE = PAGE * 160  # more than all buffers on the way
 
 
 class Certificate:
@@ -36,12 +37,13 @@ def write(folder, name, content):
 
 
 def nginx(case, certificate, backend=None):
-    """nginx: / has a length; /open has none (an SSI page), so in HTTP/1.0 its end is the connection's, and in 1.1 it comes
+    """nginx: / and /large have a length; /open has none (an SSI page), so in HTTP/1.0 its end is the connection's, and in 1.1 it comes
     in chunks; /late is passed to `backend` with HTTP/1.0 and is no longer than its connection; /204 and /304 have no body."""
     folder, port = tap.temp_dir(case), tap.free_port()
     os.chmod(folder, 0o755)
     os.mkdir(os.path.join(folder, "www"), 0o755)
     write(os.path.join(folder, "www"), "index.html", PAGE)
+    write(os.path.join(folder, "www"), "large", LARGE)
     user = "user root;" if os.geteuid() == 0 else ""
     proxy = "location /late { proxy_pass http://127.0.0.1:%d; proxy_buffering off; }" % backend if backend else ""
     config = write(folder, "nginx.conf", """
@@ -63,9 +65,11 @@ def nginx(case, certificate, backend=None):
 
 
 def apache(case, certificate):
+    """Apache httpd: / and /large have a length."""
     folder, port = tap.temp_dir(case), tap.free_port()
     os.chmod(folder, 0o755)
     write(folder, "index.html", PAGE)
+    write(folder, "large", LARGE)
     modules = "".join("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n" % (name, name) for name in
                       ("mpm_event", "authz_core", "ssl", "socache_shmcb", "dir"))
     config = write(folder, "httpd.conf", modules + """
@@ -88,9 +92,10 @@ def apache(case, certificate):
 
 
 def s_server(case, certificate, *options):
-    """openssl s_server; -WWW serves the folder's `page`, without a length."""
+    """openssl s_server; -WWW serves the folder's `page` and `large`, without a length."""
     folder, port = tap.temp_dir(case), tap.free_port()
     write(folder, "page", PAGE)
+    write(folder, "large", LARGE)
     tap.start(case, ["openssl", "s_server", "-accept", "127.0.0.1:%d" % port, "-cert", certificate.certificate,
                      "-key", certificate.key, *options], port=port, cwd=folder, stdin=subprocess.PIPE)
     return port
@@ -107,13 +112,18 @@ NODE = """
 const https = require('https'), fs = require('fs');
 const page = Buffer.from(Array.from({length: 50000}, (_, i) => i * 7 % 251));
 https.createServer({cert: fs.readFileSync(process.argv[1]), key: fs.readFileSync(process.argv[2])}, (ask, answer) => {
-  if (ask.url === '/chunks') { answer.write(page.subarray(0, 20000)); answer.end(page.subarray(20000)); }
+  if (ask.method === 'POST') {
+    let n = 0;
+    ask.on('data', piece => { n += piece.length; }).on('end', () => answer.end('took ' + n));
+  } else if (ask.url === '/large') answer.end(Buffer.concat(Array(160).fill(page)));
+  else if (ask.url === '/chunks') { answer.write(page.subarray(0, 20000)); answer.end(page.subarray(20000)); }
   else { answer.setHeader('Content-Length', page.length); answer.end(page); }
 }).listen(0, '127.0.0.1', function () { console.log('port ' + this.address().port); });
 """
 
 
 def node(case, certificate):
+    """Node: / has a length, /large none in HTTP/1.0, /chunks comes in chunks, and a POST is answered with the number of its bytes."""
     process = tap.start(case, ["node", "-e", NODE, certificate.certificate, certificate.key], line=r"^port (\d+)$")
     return int(process.said.group(1))
 
