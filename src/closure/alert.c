@@ -112,8 +112,8 @@ enum lw_alert_cut lw_alert_take(const struct lw_version_row *row, struct lw_aler
 		return LW_ALERT_NONE;
 	if (!row->alerts_may_share && len != 2) /* rule: one-alert-per-record */
 		return LW_ALERT_BROKEN;
-	if (!joint->half && lw_take_u8(&c, &joint->level))
-		joint->half = true;
+	if (!joint->half)
+		joint->half = lw_take_u8(&c, &joint->level);
 	alert->level = joint->level;
 	alert->present = lw_take_u8(&c, &alert->description);
 	joint->half = !alert->present;

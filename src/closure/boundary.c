@@ -7,25 +7,17 @@
 
 static void pass_header(struct lw_boundary *b, struct lw_cursor *c)
 {
-	size_t want = LW_RECORD_HEADER - b->header_bytes;
-	size_t take = c->left < want ? c->left : want;
-	struct lw_cursor window;
+	const struct lw_cursor part = lw_take_up_to(c, LW_RECORD_HEADER - b->header_bytes);
 
-	if (!lw_take_window(c, take, &window))
-		return;
-	memcpy(b->header + b->header_bytes, window.at, take);
-	b->header_bytes = (uint8_t)(b->header_bytes + take);
+	memcpy(b->header + b->header_bytes, part.at, part.left);
+	b->header_bytes = (uint8_t)(b->header_bytes + part.left);
 	if (b->header_bytes == LW_RECORD_HEADER)
 		b->body_left = (uint32_t)b->header[3] << 8 | b->header[4];
 }
 
 static void pass_body(struct lw_boundary *b, struct lw_cursor *c)
 {
-	uint32_t take = c->left < b->body_left ? (uint32_t)c->left : b->body_left;
-	struct lw_cursor window;
-
-	if (lw_take_window(c, take, &window))
-		b->body_left -= take;
+	b->body_left -= (uint32_t)lw_take_up_to(c, b->body_left).left;
 }
 
 void lw_boundary_pass(struct lw_boundary *b, const void *bytes, size_t len)

@@ -67,4 +67,13 @@ static inline bool lw_take_window(struct lw_cursor *c, size_t len, struct lw_cur
 	return true;
 }
 
+/* Takes a window of what is left, at most `most` bytes; it cannot fail. */
+static inline struct lw_cursor lw_take_up_to(struct lw_cursor *c, size_t most)
+{
+	struct lw_cursor out = { c->at, c->left < most ? c->left : most };
+
+	(void)lw_take_window(c, out.left, &out);
+	return out;
+}
+
 #endif

@@ -307,7 +307,7 @@ bool lw_engine_is_established(const struct lw_engine *e)
 
 bool lw_engine_wants_read(const struct lw_engine *e)
 {
-	return !is_latched(e->read) && e->transport < LW_TRANSPORT_STATES;
+	return !is_latched(e->read); /* a final state has both endings */
 }
 
 bool lw_engine_delivers(const struct lw_engine *e)
@@ -322,7 +322,7 @@ bool lw_engine_may_write(const struct lw_engine *e)
 
 bool lw_engine_may_finish(const struct lw_engine *e)
 {
-	return e->row->half_close && e->write != LW_WRITE_SHAKING;
+	return e->row->half_close; /* before the handshake is done, the row says no */
 }
 
 bool lw_engine_may_unwrap(const struct lw_engine *e)

@@ -203,12 +203,43 @@ static void any_split_into_records_gives_the_same_alerts(void **state)
 	}
 }
 
+/* Sharing and splitting are two columns; no version has one without the other. */
+static void a_row_may_share_and_not_split(void **state)
+{
+	struct lw_version_row row = *lw_version_row(LW_VERSION_TLS1_2);
+	char taken[64];
+
+	(void)state;
+	row.alert_may_fragment = false;
+	take_all(&row, "015a0100", taken);
+	assert_string_equal(taken, "015a0100");
+	take_all(&row, "015a01|00", taken);
+	assert_string_equal(taken, "015a!");
+}
+
+static void taking_from_behind_the_end_gives_nothing(void **state)
+{
+	static const uint8_t bytes[] = { 1, 0 };
+	struct lw_alert_joint joint = { 0 };
+	struct lw_alert alert = { 0 };
+	size_t used = 3;
+
+	(void)state;
+	assert_int_equal(lw_alert_take(lw_version_row(LW_VERSION_TLS1_2), &joint, bytes,
+	                               sizeof bytes, &used, &alert),
+	                 LW_ALERT_NONE);
+	assert_int_equal(used, 3);
+	assert_false(alert.present);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest plain[] = {
 		cmocka_unit_test(every_pair_of_octets_has_its_class_in_every_version),
 		cmocka_unit_test(registered_descriptions_have_names_and_others_do_not),
 		cmocka_unit_test(any_split_into_records_gives_the_same_alerts),
+		cmocka_unit_test(a_row_may_share_and_not_split),
+		cmocka_unit_test(taking_from_behind_the_end_gives_nothing),
 	};
 	enum { PLAIN = sizeof plain / sizeof plain[0] };
 	struct CMUnitTest tests[ROWS + PLAIN];

@@ -149,6 +149,41 @@ static void the_version_is_told_once_the_handshake_is_done(void **state)
 	}
 }
 
+static void the_row_decides_whether_a_fatal_alert_forbids_resumption(void **state)
+{
+	struct lw_version_row lenient = *lw_version_row(LW_VERSION_TLS1_2);
+	struct lw_engine e = begin(LW_VERSION_TLS1_2);
+
+	(void)state;
+	lenient.fatal_forbids_resumption = false;
+	e.row = &lenient;
+	feed(&e, (struct lw_engine_event)FATAL);
+	assert_int_equal(verdict_of(&e).session, LW_SESSION_MAY_RESUME);
+}
+
+static void the_predicates_follow_a_close(void **state)
+{
+	struct lw_engine e = begin(LW_VERSION_TLS1_3);
+
+	(void)state;
+	feed(&e, (struct lw_engine_event)COMPLETE);
+	assert_true(lw_engine_delivers(&e));
+	assert_false(lw_engine_is_closing(&e));
+	feed(&e, (struct lw_engine_event)CLOSE);
+	assert_true(lw_engine_is_closing(&e) && lw_engine_wants_read(&e));
+	assert_false(lw_engine_delivers(&e) || lw_engine_may_write(&e) || lw_engine_may_unwrap(&e));
+	feed(&e, (struct lw_engine_event)FLUSHED);
+	feed(&e, (struct lw_engine_event)CLOSE_NOTIFY);
+	assert_true(lw_engine_is_closing(&e) && !lw_engine_is_final(&e));
+	assert_false(lw_engine_wants_read(&e));
+	feed(&e, (struct lw_engine_event)FIN);
+	assert_true(lw_engine_is_closing(&e) && lw_engine_is_final(&e));
+	e = begin(LW_VERSION_TLS1_3);
+	feed(&e, (struct lw_engine_event)FIN);
+	feed(&e, (struct lw_engine_event)CLOSE);
+	assert_true(lw_engine_is_closing(&e));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -160,6 +195,8 @@ int main(void)
 		cmocka_unit_test(the_alert_that_ended_the_read_side_is_named),
 		cmocka_unit_test(data_starts_the_count_of_warnings_anew),
 		cmocka_unit_test(the_version_is_told_once_the_handshake_is_done),
+		cmocka_unit_test(the_row_decides_whether_a_fatal_alert_forbids_resumption),
+		cmocka_unit_test(the_predicates_follow_a_close),
 	};
 	return run_cases(tests);
 }
