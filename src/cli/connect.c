@@ -354,9 +354,10 @@ static void tell_sent(const struct run *r)
 	    v->alert_sent.present ? lw_alert_name(v->alert_sent.description) : "no alert";
 
 	if (r->report.bytes_unsent > 0)
-		cli_complain("sent: %" PRIu64 " bytes, then %s; %" PRIu64
+		cli_complain("sent: %" PRIu64 " bytes, then %s; %s%" PRIu64
 		             " bytes of standard input were not sent",
-		             v->bytes_written, alert, r->report.bytes_unsent);
+		             v->bytes_written, alert, r->report.near_ended ? "" : "at least ",
+		             r->report.bytes_unsent);
 	else
 		cli_complain("sent: %" PRIu64 " bytes, then %s%s", v->bytes_written, alert,
 		             r->report.near_ended ? "" : "; standard input had not ended");

@@ -54,7 +54,7 @@ class Case(unittest.TestCase):
                 done.verdict = json.load(file)
         return done
 
-    def tls_server(self, talk, version=ssl.TLSVersion.TLSv1_3, before=None):
+    def tls_server(self, talk, version=ssl.TLSVersion.TLSv1_3, before=None, host="127.0.0.1"):
         """A TLS server in Python: `talk(stream)`; `before(connection)` speaks in the clear."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate.certificate, self.certificate.key)
@@ -65,7 +65,7 @@ class Case(unittest.TestCase):
                 before(connection)
             with context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=False) as stream:
                 talk(stream)
-        return servers.Raw(self, serve)
+        return servers.Raw(self, serve, host)
 
 
 class Endings(Case):
@@ -181,6 +181,17 @@ class Input(Case):
         done = self.run_connect("-k", "--half-close", "--idle-timeout", "10", "127.0.0.1:%d" % server.port)
         self.assertEqual((done.returncode, done.stdout), (0, b"answer"), (done.told, server.problem))
         self.assertEqual(seen, {"got": ASK.encode(), "fin": False})
+
+    def test_a_peer_that_takes_nothing(self):
+        """What was read from input and could not be sent is told, and the connection does not look finished."""
+        gone = threading.Event()
+        self.addCleanup(gone.set)
+        server = self.tls_server(lambda stream: gone.wait(20))
+        done = self.run_connect("-k", "--idle-timeout", "0.3", "--close-timeout", "0.3", "127.0.0.1:%d" % server.port,
+                                ask=servers.PAGE * 400)
+        self.assertEqual(done.returncode, 1, done.told)
+        self.assertRegex(done.told, r"sent: \d+ bytes, then .*; at least \d+ bytes of standard input were not sent")
+        self.assertNotIn("then close_notify", done.told)
 
     def test_half_close_before_13_is_told_impossible(self):
         done = self.meet("close-notify", "1.2", "--half-close")
@@ -487,6 +498,14 @@ class NeverConnected(Case):
         server = self.tls_server(lambda stream: (stream.sendall(b"hello"), stream.unwrap()))
         done = self.run_connect("--cacert", self.certificate.certificate, "localhost:%d" % server.port, ask="")
         self.assertEqual((done.returncode, done.stdout), (0, b"hello"), done.told)
+
+
+    def test_ipv6(self):
+        server = self.tls_server(lambda stream: (stream.sendall(b"hello"), stream.unwrap()), host="::1")
+        for options, status in ((("-6",), 0), ((), 0), (("-4",), 3)):
+            done = self.run_connect(*options, "--cacert", self.certificate.certificate, "[::1]:%d" % server.port, ask="")
+            self.assertEqual(done.returncode, status, done.told)
+            self.assertEqual(done.stdout, b"" if status else b"hello")
 
 
 class Usage(Case):

@@ -14,7 +14,7 @@ LARGE = PAGE * 160  # more than all buffers on the way
 class Certificate:
     """A self-signed certificate: .certificate and .key are paths."""
 
-    def __init__(self, folder, names="DNS:localhost,IP:127.0.0.1", days=2, name="c"):
+    def __init__(self, folder, names="DNS:localhost,IP:127.0.0.1,IP:::1", days=2, name="c"):
         self.certificate, self.key = (os.path.join(folder, name + end) for end in (".pem", ".key"))
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                         "-subj", "/CN=localhost", "-days", str(days), "-addext", "subjectAltName=" + names,
@@ -131,8 +131,8 @@ def node(case, certificate):
 class Raw:
     """A server in the clear: `talk(connection)` is called in a thread for each connection.  .port; .problem is what it raised."""
 
-    def __init__(self, case, talk):
-        self.listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, case, talk, host="127.0.0.1"):
+        self.listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port = self.listener.getsockname()[1]
         self.talk, self.problem = talk, None
         case.addCleanup(self.listener.close)
