@@ -53,6 +53,7 @@ struct endpoint_tls {
 	struct endpoint base;
 	struct lw_stream *stream;
 	int fd;
+	bool has_more_to_do; /* it is ending, and waits for nothing: to be called again */
 };
 
 /* `fd` is the stream's socket. */

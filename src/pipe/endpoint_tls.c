@@ -45,14 +45,23 @@ static enum endpoint_status tls_finish(struct endpoint *e)
 	return status_of(lw_finish(stream_of(e)));
 }
 
+/* A call that ends the stream works only for so long; then no descriptor tells when to go on. */
+static enum endpoint_status end_status(struct endpoint *e, enum lw_status status)
+{
+	struct endpoint_tls *t = (struct endpoint_tls *)(void *)e;
+
+	t->has_more_to_do = status == LW_AGAIN && lw_events(t->stream, 0) == 0;
+	return status_of(status);
+}
+
 static enum endpoint_status tls_close(struct endpoint *e)
 {
-	return status_of(lw_close(stream_of(e)));
+	return end_status(e, lw_close(stream_of(e)));
 }
 
 static enum endpoint_status tls_abort(struct endpoint *e)
 {
-	return status_of(lw_abort(stream_of(e)));
+	return end_status(e, lw_abort(stream_of(e)));
 }
 
 static enum half_ending tls_ending(const struct endpoint *e)
@@ -81,7 +90,9 @@ static void tls_watches(const struct endpoint *e, unsigned interest, struct endp
 
 static int tls_timeout_ms(struct endpoint *e, uint64_t now_ms)
 {
-	return lw_timeout_ms(stream_of(e), now_ms);
+	int timeout_ms = lw_timeout_ms(stream_of(e), now_ms);
+
+	return ((const struct endpoint_tls *)(const void *)e)->has_more_to_do ? 0 : timeout_ms;
 }
 
 static const struct endpoint_ops tls_ops = {
@@ -103,4 +114,5 @@ void endpoint_tls_init(struct endpoint_tls *e, struct lw_stream *stream, int fd)
 	e->base.ops = &tls_ops;
 	e->stream = stream;
 	e->fd = fd;
+	e->has_more_to_do = false;
 }

@@ -156,6 +156,19 @@ class Endings(Case):
                     self.assertTrue(done.body == servers.LARGE, done.told)
                     self.assertEqual((done.verdict["read"], done.verdict["complete"]), ("closed", complete), done.told)
 
+    def test_of_a_large_answer_that_nobody_reads_on(self):
+        """The rest of the answer is ignored, up to its end: no deadline is waited for."""
+        ask = servers.write(self.folder.name, "ask", GET % "/large")
+        for server in ("nginx", "apache"):
+            for version in VERSIONS:
+                with self.subTest(server=server, version=version):
+                    done = tap.run(["sh", "-c", '"$0" connect -k --profile https --tls "$1" --close-timeout 20 127.0.0.1:"$2" '
+                                    '<"$3" | head -c 10', LASTWORD, version, str(self.ports[server]), ask], seconds=15)
+                    self.assertEqual(done.stdout, b"HTTP/1.1 2")
+                    self.assertIn(b"standard output was closed early", done.stderr)
+                    self.assertNotIn(b"deadline", done.stderr)
+                    self.assertNotIn(b"next: ", done.stderr)
+
     def test_of_a_large_question(self):
         head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(servers.LARGE)
         for version in VERSIONS:
