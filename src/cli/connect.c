@@ -371,8 +371,11 @@ static const char *next_step(const struct run *r)
 	switch (v->read) {
 	case LW_ENDING_TRUNCATED:
 	case LW_ENDING_RESET:
-		return v->complete ? "--policy framed, if the protocol's own framing is enough"
-		                   : "do not rely on what was read; ask again";
+		if (!v->complete)
+			return "do not rely on what was read; ask again";
+		return v->policy == LW_POLICY_STRICT
+		           ? "--policy framed, if the protocol's own framing is enough"
+		           : "the message itself came whole; what was cut came behind it";
 	case LW_ENDING_ABORTED:
 		return "see the server's log; ask again";
 	case LW_ENDING_EXPIRED:
@@ -391,7 +394,9 @@ static const char *next_step(const struct run *r)
 static void tell(const struct run *r)
 {
 	char sentence[512];
-	const char *next = is_acceptable_end(&r->seen) ? NULL : next_step(r);
+	/* Where the output failed, that is the matter, and what to do is said with it. */
+	bool says_next = !is_acceptable_end(&r->seen) && r->near.out_error == 0;
+	const char *next = says_next ? next_step(r) : NULL;
 
 	tell_output(r);
 	if (r->settings->quiet)

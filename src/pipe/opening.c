@@ -147,8 +147,8 @@ static bool start_tls(struct opening *o)
 		starttls_explain(&s, o->peer, &o->failure);
 	else
 		failure_set(&o->failure,
-		            "%s did not start TLS within %u s: it is silent; check the port and "
-		            "--starttls",
+		            "%s did not start TLS within %u s: it is silent; check the port, or "
+		            "leave out --starttls if TLS begins at once there",
 		            o->peer, timeout_s(o));
 	return false;
 }
@@ -183,11 +183,11 @@ static void say_farewell(struct opening *o)
 	uint64_t until = wait_now_ms() + FAREWELL_MS;
 
 	while (lw_close(o->stream) == LW_AGAIN && wait_now_ms() < until) {
-		int timeout_ms = lw_timeout_ms(o->stream, wait_now_ms());
+		unsigned events = lw_events(o->stream, 0); /* none: to be called again */
+		int timeout_ms = events == 0 ? 0 : lw_timeout_ms(o->stream, wait_now_ms());
 		uint64_t soon = timeout_ms < 0 ? until : wait_now_ms() + (unsigned)timeout_ms;
 
-		if (wait_descriptor(o->loop, o->fd, lw_events(o->stream, 0),
-		                    soon < until ? soon : until,
+		if (wait_descriptor(o->loop, o->fd, events, soon < until ? soon : until,
 		                    o->interrupted) == WAIT_INTERRUPTED)
 			return;
 	}

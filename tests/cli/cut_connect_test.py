@@ -99,6 +99,7 @@ class Case(unittest.TestCase):
         self.assertRegex(o.verdict["sentence"], SENTENCES[how, complete] % format(count, ","))
         self.assertTrue(o.told.startswith("lastword: %s\n" % o.verdict["sentence"]), said)
         self.assertEqual("lastword: next: " in o.told, status != 0, said)
+        self.assertEqual("next: the message itself came whole" in o.told, complete and how == "inside", said)
         self.assertEqual("cut, %s" % how in o.cut, how is not None, said)
 
 
@@ -167,6 +168,7 @@ class OnlyTheAlert(Case):
             for o in self.meet_all([Cell(version, "drop-alert", None, GET % "/", ("--policy", policy)) for version in VERSIONS]):
                 self.assertEqual(o.status, status, o.told)
                 self.assertEqual("strict policy wants close_notify" in o.told, policy == "strict", o.told)
+                self.assertEqual("next: --policy framed" in o.told, policy == "strict", o.told)
 
     def test_chunks_that_are_cut(self):
         size = len(self.page(self.CHUNKED))
