@@ -80,6 +80,8 @@ static void print_options(const struct verb *verb)
 	     option && (option->name || option->doc); option++)
 		if (option->name != NULL && !(option->flags & OPTION_HIDDEN))
 			printf("--%s ", option->name);
+	if (verb->print_words != NULL)
+		verb->print_words();
 	for (const char *const *name = common_options; *name != NULL; name++)
 		printf("%s%s", *name, name[1] ? " " : "' ;;\n");
 }

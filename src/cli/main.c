@@ -3,6 +3,7 @@
  * that what it said has left standard output.  The usage text comes from the
  * table alone.
  */
+#include "cli/match.h"
 #include "cli/verb.h"
 
 #include <errno.h>
@@ -28,35 +29,6 @@ static void print_usage(FILE *out)
 	      out);
 }
 
-static unsigned least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
-/* How many letters have to be changed, left out or put in to make `a` of `b`. */
-static unsigned letters_between(const char *a, const char *b)
-{
-	unsigned row[WORD_MAX + 1];
-	size_t b_len = strlen(b);
-
-	if (strlen(a) > WORD_MAX || b_len > WORD_MAX)
-		return WORD_MAX;
-	for (unsigned j = 0; j <= b_len; j++)
-		row[j] = j;
-	for (unsigned i = 1; a[i - 1] != '\0'; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= b_len; j++) {
-			unsigned changed = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			row[j] = least(changed, 1 + least(row[j], row[j - 1]));
-		}
-	}
-	return row[b_len];
-}
-
 static const struct verb *find_verb(const char *name)
 {
 	for (const struct verb *const *verb = verbs; *verb != NULL; verb++)
@@ -71,7 +43,7 @@ static const struct verb *find_nearest(const char *name)
 	unsigned best = NEAR + 1;
 
 	for (const struct verb *const *verb = verbs; *verb != NULL; verb++) {
-		unsigned between = letters_between(name, (*verb)->name);
+		unsigned between = match_letters_between(name, (*verb)->name);
 
 		if (!(*verb)->hidden && between < best) {
 			best = between;

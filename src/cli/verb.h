@@ -32,10 +32,12 @@ struct verb {
 	/* argv[0] is "lastword NAME".  Gives an exit status; usage errors exit with 2 by
 	 * themselves. */
 	int (*run)(const struct verb *verb, int argc, char **argv);
+	/* Prints what its arguments may be, a space behind each, for completion; or NULL. */
+	void (*print_words)(void);
 };
 
 /* The rows; each is defined in the file of its name. */
-extern const struct verb connect_verb, cut_verb, demo_verb, completion_verb;
+extern const struct verb connect_verb, cut_verb, demo_verb, explain_verb, completion_verb;
 
 /* The table, in the order of --help, ended by NULL. */
 extern const struct verb *const verbs[];
