@@ -378,6 +378,7 @@ static enum lw_tls openssl_seal_fatal(void *context)
 	struct openssl *o = context;
 	unsigned char scratch[1024];
 	enum lw_tls why;
+	int closures = 0;
 	size_t n = 0;
 	int did;
 
@@ -386,8 +387,11 @@ static enum lw_tls openssl_seal_fatal(void *context)
 		/* After the peer's closure the library would read nothing. */
 		SSL_set_shutdown(o->ssl, SSL_get_shutdown(o->ssl) & ~SSL_RECEIVED_SHUTDOWN);
 		did = SSL_read_ex(o->ssl, scratch, sizeof scratch, &n);
-	} while (did == 1 ||
-	         (!SSL_in_init(o->ssl) && (SSL_get_shutdown(o->ssl) & SSL_RECEIVED_SHUTDOWN)));
+		/* A second one is the first again: in 1.3 OpenSSL keeps one at level fatal. */
+		if (did != 1 && (SSL_get_shutdown(o->ssl) & SSL_RECEIVED_SHUTDOWN))
+			closures++;
+	} while (did == 1 || (closures == 1 && !SSL_in_init(o->ssl) &&
+	                      (SSL_get_shutdown(o->ssl) & SSL_RECEIVED_SHUTDOWN)));
 	OPENSSL_cleanse(scratch, sizeof scratch);
 	why = why_nothing(o);
 	if (why == LW_TLS_WANTS_WRITE)

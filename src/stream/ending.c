@@ -135,9 +135,10 @@ enum lw_status lw_close(struct lw_stream *s)
 {
 	if (s->wire.observing || s->engine.transport == LW_TRANSPORT_HANDED_BACK)
 		return LW_UNSUPPORTED;
-	s->asked_close = true;
-	if (!lw_engine_is_closing(&s->engine))
+	if (!lw_engine_is_closing(&s->engine)) {
+		s->began_end = true;
 		lw_stream_tell(s, LW_EV_CLOSE);
+	}
 	return wind_up(s);
 }
 
@@ -147,6 +148,7 @@ enum lw_status lw_abort(struct lw_stream *s)
 		return LW_UNSUPPORTED;
 	if (!s->asked_abort) {
 		s->asked_abort = true;
+		s->began_end |= !lw_engine_is_closing(&s->engine);
 		lw_stream_tell(s, LW_EV_ABORT);
 	}
 	work(s);
@@ -168,7 +170,7 @@ enum lw_status lw_unwrap(struct lw_stream *s, void *rest, size_t cap, size_t *n)
 	(void)rest;
 	(void)cap;
 	*n = 0;
-	if (s->wire.observing || s->asked_close || s->asked_abort)
+	if (s->wire.observing || s->began_end)
 		return LW_UNSUPPORTED;
 	if (s->engine.transport == LW_TRANSPORT_HANDED_BACK)
 		return LW_OK;

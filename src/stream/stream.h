@@ -23,7 +23,7 @@ struct lw_stream {
 	uint8_t due;     /* enum lw_seal: what has to be sealed next */
 	bool leaving;    /* an alert of ours is sealed and has not left */
 	bool alert_left; /* and it has */
-	bool asked_close;
+	bool began_end;  /* lw_close() or lw_abort() began the end: no unwrap any more */
 	bool asked_abort;
 	bool asked_unwrap;
 	bool clock_started;  /* the armed deadline counts from `armed_at_ms` */

@@ -323,6 +323,20 @@ static void split_and_joined_alerts_are_refused(void **state)
 	}
 }
 
+/* A listed exception: in 1.3 OpenSSL reads such an alert again and again, and seals none. */
+static void no_abort_over_a_close_notify_at_level_fatal_in_13(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	begin(&r, LW_VERSION_TLS1_3, RIG_BEFORE, &ending_find("close-at-fatal")->script);
+	assert_int_equal(rig_read(&r), LW_END);
+	assert_int_equal(rig_abort(&r), LW_ERROR);
+	assert_int_equal(rig_verdict(&r).write, LW_ENDING_FAILED);
+	assert_int_equal(adversary_subject(r.adversary)->alerts, 0);
+	rig_end(&r);
+}
+
 static const struct adversary_script reads_late =
     SCRIPT(STEP_STOP_READING, STEP_SILENCE, STEP_READ_ON, STEP_GO);
 
@@ -551,6 +565,7 @@ int main(void)
 		cmocka_unit_test(the_fifth_warning_in_a_row_is_refused_by_both),
 		cmocka_unit_test(a_close_notify_that_is_the_fifth_warning_closes_and_is_refused),
 		cmocka_unit_test(split_and_joined_alerts_are_refused),
+		cmocka_unit_test(no_abort_over_a_close_notify_at_level_fatal_in_13),
 		cmocka_unit_test(
 		    close_notify_asked_for_while_a_record_is_half_out_kills_the_connection),
 		cmocka_unit_test(a_write_after_our_own_close_notify_is_refused_by_both),
