@@ -5,8 +5,8 @@
  *     ratio_bench bare|stream read|write|close BYTES TIMES
  *
  * Both sides are in one thread over a TCP connection on loopback, so that
- * every run does exactly the same.  After attaching, calls to malloc() inside
- * measured() are counted too, and printed.
+ * every run does exactly the same.  Blocks that OpenSSL and Lastword ask for
+ * inside measured() are counted, and printed: "allocations N".
  */
 #include "adversary/loopback.h"
 #include "net/certificate.h"
@@ -27,6 +27,54 @@ struct side {
 	struct lw_stream *stream;
 	int fd;
 };
+
+static bool counts;
+static unsigned long allocations;
+
+/* Lastword's own, by the linker's --wrap. */
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+	allocations += counts;
+	return __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	allocations += counts;
+	return __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+	allocations += counts;
+	return __real_realloc(old, size);
+}
+
+/* OpenSSL's. */
+static void *openssl_malloc(size_t size, const char *file, int line)
+{
+	(void)file, (void)line;
+	return __wrap_malloc(size);
+}
+
+static void *openssl_realloc(void *old, size_t size, const char *file, int line)
+{
+	(void)file, (void)line;
+	return __wrap_realloc(old, size);
+}
+
+static void openssl_free(void *block_to_free, const char *file, int line)
+{
+	(void)file, (void)line;
+	free(block_to_free);
+}
 
 static struct certificate *certificate;
 static uint8_t block[16384];
@@ -156,7 +204,9 @@ static void transfer(enum work work, struct side *a, struct side *b, size_t len,
 	for (unsigned i = 0; i < times; i++) {
 		if (reads)
 			must(SSL_write_ex(b->ssl, block, len, &n) == 1, "the peer cannot write");
+		counts = true;
 		must(measured(work, a, b, len), "the measured call failed");
+		counts = false;
 		if (!reads)
 			must(read_bare(b, len), "the peer cannot read");
 	}
@@ -180,10 +230,13 @@ static void run_once(enum work work, size_t len, unsigned times)
 		attach(&a);
 	if (work == STREAM_CLOSE)
 		attach(&b);
-	if (closes)
+	if (closes) {
+		counts = true;
 		must(measured(work, &a, &b, 0), "closing failed");
-	else
+		counts = false;
+	} else {
 		transfer(work, &a, &b, len, times);
+	}
 	close_side(&a);
 	close_side(&b);
 }
@@ -196,6 +249,8 @@ int main(int argc, char **argv)
 	size_t len;
 	unsigned times;
 
+	must(CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) == 1,
+	     "OpenSSL keeps its own allocator");
 	must(argc == 5, "usage: ratio_bench bare|stream read|write|close BYTES TIMES");
 	(void)snprintf(name, sizeof name, "%s %s", argv[1], argv[2]);
 	len = strtoul(argv[3], NULL, 10);
@@ -212,6 +267,7 @@ int main(int argc, char **argv)
 			for (unsigned k = 0; k < times; k++)
 				run_once((enum work)i, len, 1);
 		certificate_free(certificate);
+		printf("allocations %lu\n", allocations);
 		return 0;
 	}
 	must(false, "no such comparison");
