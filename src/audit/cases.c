@@ -67,7 +67,7 @@ static const struct audit_case cases[] = {
 	{ "close-twice", CLOSED, CLOSED, "ignore-after-closure" },
 	{ "split-alert", CLOSED_OR_NOT, REFUSED, "alerts-may-fragment" },
 	{ "joined-alerts", CLOSED_OR_NOT, REFUSED, "one-alert-per-record" },
-	{ "silence", EXPIRED, EXPIRED, "dtls-alerts-unreliable" },
+	{ "silence", EXPIRED, EXPIRED, "early-read-close-risks-truncation" },
 	{ "close-in-handshake", NOT_SHAKEN, NOT_SHAKEN, "closure-before-keys-unauthenticated" },
 	/* In 1.3 a server's first flight ends its part: what follows is under the final keys. */
 	{ "close-amid-handshake", NOT_SHAKEN, CLOSED_EMPTY, "closure-before-keys-unauthenticated" },

@@ -57,6 +57,14 @@ static const struct record tls13_no_alert[] = {
 	{ TO_CLIENT, 23, 217 },
 };
 
+/* The handshake fails: the alert is in the clear, and no word about data. */
+static const struct record tls12_refused[] = {
+	{ TO_SERVER, 22, 100 },
+	{ TO_CLIENT, 22, 0 },
+	{ TO_CLIENT, 22, 300 },
+	{ TO_CLIENT, 21, 2 },
+};
+
 struct stream {
 	const struct record *records;
 	size_t count;
@@ -71,15 +79,15 @@ static const struct stream streams[] = {
 	STREAM(tls12, LW_VERSION_TLS1_2),
 	STREAM(tls13, LW_VERSION_TLS1_3),
 	STREAM(tls13_no_alert, LW_VERSION_TLS1_3),
+	STREAM(tls12_refused, LW_VERSION_TLS1_2),
 };
-enum { S12, S13, S13_NO_ALERT, STREAMS };
+enum { S12, S13, S13_NO_ALERT, S12_REFUSED, STREAMS };
 
 /* A ServerHello; in 1.3 the version stands in an extension behind another one. */
 static size_t put_server_hello(uint8_t *to, enum lw_version version)
 {
 	static const uint8_t head[] = { 2, 0, 0, 0, 3, 3 };
-	static const uint8_t extensions[] = { 0, 16, 0x12, 0x34, 0,  6, 0, 43, 0,
-		                              2, 3,  4,    0,    43, 0, 2, 3,  4 };
+	static const uint8_t extensions[] = { 0, 12, 0x12, 0x34, 0, 2, 3, 3, 0, 43, 0, 2, 3, 4 };
 	size_t len = sizeof head;
 
 	memcpy(to, head, len);
@@ -235,6 +243,8 @@ static const struct row rows[] = {
 	{ S13, CUTTER_FIN, 0, R, TO_SERVER, 3, 0, true },
 	{ S13, CUTTER_FIN, 1, R, TO_SERVER, 4, 0, true },
 	{ S13, CUTTER_DROP_ALERT, 0, R, TO_SERVER, 5, 0, true },
+	{ S12_REFUSED, CUTTER_DROP_ALERT, 0, R, TO_CLIENT, ALL, 0, false },
+	{ S12_REFUSED, CUTTER_FIN, 0, R, TO_CLIENT, ALL, 0, false },
 	/* a large last record is no alert */
 	{ S13_NO_ALERT, CUTTER_DROP_ALERT, 0, R, TO_CLIENT, ALL, 0, false },
 	{ S13_NO_ALERT, CUTTER_FIN, 1, R, TO_CLIENT, 3, 0, true },
