@@ -95,8 +95,8 @@ struct lw_verdict {
 	uint64_t bytes_written;         /* accepted from the application */
 	uint64_t bytes_ignored;         /* received after our own close, not delivered */
 	uint64_t bytes_discarded;       /* accepted from the application, never sealed */
-	uint64_t
-	    bytes_unacknowledged; /* left in the send queue when we stopped (Linux: SIOCOUTQ) */
+	uint64_t bytes_unacknowledged;  /* of those written, at most so many were still in the send
+	                                   queue when we stopped (Linux: SIOCOUTQ) */
 	enum lw_closer_side closed_first;
 	enum lw_session session;
 	int os_error; /* errno of the transport's failure, or 0 */

@@ -55,6 +55,16 @@ void lw_free(struct lw_stream *s)
 	lw_stream_drop(s);
 }
 
+/* At most so many of the application's bytes: alert and handshake are nobody's loss. */
+static uint64_t count_unacknowledged(const struct lw_stream *s)
+{
+	uint64_t left = lw_wire_unacknowledged(&s->wire);
+	uint64_t behind = s->wire.muted ? s->wire.bytes_sent - s->wire_bytes_of_data : 0;
+
+	left = left > behind ? left - behind : 0;
+	return left < s->bytes_written ? left : s->bytes_written;
+}
+
 /* Carries the engine's actions out, in their order.  Nothing unsealed is ever held: no discard. */
 static void perform(struct lw_stream *s, unsigned actions)
 {
@@ -70,7 +80,7 @@ static void perform(struct lw_stream *s, unsigned actions)
 		lw_wire_shut_write(&s->wire);
 	if (actions & LW_DO_END) {
 		if (!s->engine.peer_fin) /* else the system still delivers it */
-			s->bytes_unacknowledged = lw_wire_unacknowledged(&s->wire);
+			s->bytes_unacknowledged = count_unacknowledged(s);
 		lw_wire_end(&s->wire);
 	}
 }
@@ -103,6 +113,7 @@ static void note_library_end(struct lw_stream *s, enum lw_tls did)
 	struct lw_alert alert = s->wire.final;
 
 	if (alerted) {
+		s->wire_bytes_of_data = s->wire.bytes_sent + s->wire.stash_bytes;
 		s->wire.muted = true;
 		s->leaving = true;
 		s->due = LW_SEAL_NONE;
@@ -123,9 +134,11 @@ static void note_library_end(struct lw_stream *s, enum lw_tls did)
 static void seal_what_is_due(struct lw_stream *s)
 {
 	const enum lw_seal due = (enum lw_seal)s->due;
-	const enum lw_tls did = due == LW_SEAL_FATAL ? s->adapter->seal_fatal(s->context)
-	                                             : s->adapter->seal_close_notify(s->context);
+	enum lw_tls did;
 
+	s->wire_bytes_of_data = s->wire.bytes_sent + s->wire.stash_bytes;
+	did = due == LW_SEAL_FATAL ? s->adapter->seal_fatal(s->context)
+	                           : s->adapter->seal_close_notify(s->context);
 	if (did == LW_TLS_WANTS_READ || did == LW_TLS_WANTS_WRITE) { /* a handshake is in the way */
 		s->write_waits = did == LW_TLS_WANTS_WRITE ? LW_EVENT_WRITABLE : LW_EVENT_READABLE;
 		return;

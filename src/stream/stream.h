@@ -37,6 +37,7 @@ struct lw_stream {
 	uint64_t bytes_ignored;
 	uint64_t bytes_drained;
 	uint64_t bytes_unacknowledged;
+	uint64_t wire_bytes_of_data;  /* that lay in front of the alert which was sealed */
 	uint64_t records_at_complete; /* observing: records that had passed, less the explained */
 	struct lw_wire wire;
 	struct lw_tracker tracker;

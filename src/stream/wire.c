@@ -65,7 +65,8 @@ static enum lw_io recv_raw(struct lw_wire *w, void *buf, size_t cap, size_t *n, 
 	return io_of_errno(errno, os_error);
 }
 
-static enum lw_io send_raw(struct lw_wire *w, const void *buf, size_t len, size_t *n, int *os_error)
+static enum lw_io send_below(struct lw_wire *w, const void *buf, size_t len, size_t *n,
+                             int *os_error)
 {
 	ssize_t put;
 
@@ -80,6 +81,14 @@ static enum lw_io send_raw(struct lw_wire *w, const void *buf, size_t len, size_
 		return put > 0 ? LW_IO_OK : LW_IO_AGAIN;
 	}
 	return io_of_errno(errno, os_error);
+}
+
+static enum lw_io send_raw(struct lw_wire *w, const void *buf, size_t len, size_t *n, int *os_error)
+{
+	enum lw_io io = send_below(w, buf, len, n, os_error);
+
+	w->bytes_sent += *n;
+	return io;
 }
 
 /* A record header of impossible length at a boundary, else anything that cannot be right. */
@@ -219,8 +228,8 @@ enum lw_io lw_wire_drain(struct lw_wire *w, size_t cap, size_t *n)
 void lw_wire_shut_write(struct lw_wire *w)
 {
 	/* A failure means that the transport is gone already, which reading will tell. */
-	if (w->fd >= 0)
-		(void)shutdown(w->fd, SHUT_WR);
+	if (w->fd >= 0 && shutdown(w->fd, SHUT_WR) == 0)
+		w->fin_sent = true;
 }
 
 void lw_wire_end(struct lw_wire *w)
@@ -236,6 +245,8 @@ uint64_t lw_wire_unacknowledged(const struct lw_wire *w)
 #ifdef SIOCOUTQ
 	if (w->fd < 0 || ioctl(w->fd, SIOCOUTQ, &left) != 0 || left < 0)
 		return 0;
+	if (w->fin_sent && left > 0) /* TCP counts its FIN as a byte */
+		left--;
 #endif
 	return (uint64_t)left;
 }

@@ -25,6 +25,7 @@ struct lw_wire {
 	bool boundaries_known;
 	bool poisoned;
 	bool muted; /* output of the library is swallowed: our closure has been sealed */
+	bool fin_sent;
 	uint8_t stash_bytes;
 	uint8_t wire_minor;   /* of the last record seen, for the made-up one */
 	enum lw_io read_end;  /* LW_IO_AGAIN: not ended */
@@ -36,6 +37,7 @@ struct lw_wire {
 	uint8_t stash[LW_WIRE_STASH_BYTES];
 	struct lw_alert final;   /* the alert received that ends the read side */
 	struct lw_alert sent;    /* the last alert that the library sealed */
+	uint64_t bytes_sent;     /* that the transport took */
 	uint64_t explained;      /* observing: records that were no application data */
 	uint64_t explained_last; /* observing: the record explained last, to count it once */
 	struct lw_stream *stream;
@@ -53,7 +55,7 @@ LW_MUST_CHECK enum lw_io lw_wire_drain(struct lw_wire *w, size_t cap, size_t *n)
 void lw_wire_shut_write(struct lw_wire *w);
 void lw_wire_end(struct lw_wire *w);
 
-/* Bytes that the peer has not acknowledged, as far as the system tells. */
+/* Bytes of records that the peer has not acknowledged, as far as the system tells. */
 uint64_t lw_wire_unacknowledged(const struct lw_wire *w);
 
 #endif

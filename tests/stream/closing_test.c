@@ -250,6 +250,21 @@ static void bytes_that_the_peer_never_took_are_counted(void **state)
 	rig_end(&r);
 }
 
+static void alert_and_fin_are_no_bytes_of_ours(void **state)
+{
+	(void)state;
+	for (int v = LW_VERSION_TLS1_2; v <= LW_VERSION_TLS1_3; v++) {
+		const struct rig_options o = { .version = (enum lw_version)v, .socket = true };
+		struct rig r;
+
+		assert_true(rig_begin(&r, &o, &deaf));
+		assert_int_equal(rig_close(&r), LW_ERROR);
+		assert_true(rig_verdict(&r).alert_sent.present);
+		assert_int_equal(rig_verdict(&r).bytes_unacknowledged, 0);
+		rig_end(&r);
+	}
+}
+
 static void a_fatal_alert_after_our_close_notify_aborts_reading_only(void **state)
 {
 	(void)state;
@@ -357,6 +372,7 @@ int main(void)
 		cmocka_unit_test(a_zero_close_limit_does_not_wait_and_still_drains),
 		cmocka_unit_test(a_deadline_while_flushing_sends_no_close_notify),
 		cmocka_unit_test(bytes_that_the_peer_never_took_are_counted),
+		cmocka_unit_test(alert_and_fin_are_no_bytes_of_ours),
 		cmocka_unit_test(a_fatal_alert_after_our_close_notify_aborts_reading_only),
 		cmocka_unit_test(abort_after_finish_sends_nothing),
 		cmocka_unit_test(unwrap_hands_the_transport_back_after_both_alerts),
