@@ -16,6 +16,7 @@ It must not know any protocol or any verb.  Invariants: a case is one `ok` or `n
 nothing waits without a deadline; only processes started here are ever ended, each by its own pid.
 """
 import os
+import random
 import re
 import signal
 import socket
@@ -182,10 +183,17 @@ def environment(**changes):
 # ---- ports
 
 def free_port(family=socket.AF_INET):
-    """A port that nothing listens on, for programs that cannot bind to port 0 and tell."""
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1" if family == socket.AF_INET else "::1", 0))
-        return probe.getsockname()[1]
+    """A port that nothing listens on, for programs that cannot bind to port 0 and tell.  It is none of those that the
+    system gives to clients: one of them may be taken again before the program binds to it."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as ports:
+        lowest = int(ports.read().split()[0])
+    while True:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind(("127.0.0.1" if family == socket.AF_INET else "::1", random.randrange(1024, max(lowest, 10000))))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
 
 
 def is_listening(port):
