@@ -43,7 +43,7 @@ static const struct scenario rows[] = {
 	{ "user-canceled-read-on", "user_canceled is neither data nor end in 1.3, at any level", V_13, 0, 0,
 	  { { ALERT(1, 90), NOTHING }, { DATA, NOTHING }, { ALERT(2, 90), NOTHING }, { CLOSE_NOTIFY, REPORT } },
 	  { .read = LW_ENDING_CLOSED, .write = LW_ENDING_OPEN, CLOSED_BY_PEER, .warnings = 2 } },
-	{ "user-canceled-then-close-legacy", "user_canceled does not clear completeness", V_ALL, 0, 0,
+	{ "", "user_canceled does not clear completeness", V_ALL, 0, 0,
 	  { { COMPLETE, NOTHING }, { ALERT(1, 90), NOTHING } },
 	  { .complete = true, .warnings = 1 } },
 	{ "unknown-alert-is-error", "an unknown alert at level warning ends 1.3", V_13, 0, 0,

@@ -47,6 +47,7 @@ static void a_half_out_record_leaves_whole_before_close_notify(void **state)
 	}
 }
 
+/* rules: error-alerts-sent-fatal, send-fatal-if-possible */
 static void a_half_out_record_leaves_whole_before_a_fatal_alert(void **state)
 {
 	(void)state;
