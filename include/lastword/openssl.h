@@ -16,8 +16,10 @@ extern "C" {
  * frees after the stream: before, during or after its handshake.  `ssl` must
  * have its BIOs (SSL_set_fd(), or any pair, memory BIOs included); before the
  * handshake also its role, by SSL_set_connect_state() or SSL_set_accept_state().  `options` NULL
- * takes the defaults.  Records are sealed with at most 16 KiB each. NULL: refused or out of memory,
- * and `*why` (if `why` is not NULL) is a static sentence.  Refused: no BIOs, attached already,
+ * takes the defaults.  Records are sealed with at most 16 KiB each, also after the stream was
+ * freed.  The info callback of `ssl` is the stream's until lw_free(), which calls the
+ * application's behind it: set none meanwhile.  NULL: refused or out of memory, and `*why` (if
+ * `why` is not NULL) is a static sentence.  Refused: no BIOs, attached already,
  * kernel TLS, early data or a write under way, DTLS, a connection that was shut down.
  */
 LW_API LW_MUST_CHECK struct lw_stream *lw_openssl_attach(SSL *ssl, const struct lw_options *options,

@@ -107,8 +107,11 @@ static void work(struct lw_stream *s)
 		n = 0;
 		if (lw_engine_is_final(&s->engine))
 			return;
-		if (s->alert_left != had_left && s->engine.transport == LW_TRANSPORT_CLOSING) {
-			s->read_waits = LW_EVENT_READABLE; /* the answer cannot be here yet */
+		/* No answer to it can be here yet; what else is here will make a descriptor ready.
+		 */
+		if (s->alert_left != had_left && s->engine.transport == LW_TRANSPORT_CLOSING &&
+		    s->wire.fd >= 0 && s->wire.boundaries_known) {
+			s->read_waits = LW_EVENT_READABLE;
 			return;
 		}
 		if (draining && is_drained(s))

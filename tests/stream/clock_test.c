@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 
 static const struct adversary_script silent = SCRIPT(STEP_SILENCE);
@@ -100,6 +101,7 @@ static void only_what_is_drained_counts_against_the_drain(void **state)
 		                           .drain_timeout_ms = 100,
 		                           .drain_bytes = 1000 };
 	const struct rig_options o = { .socket = true, .stream = &limits };
+	uint8_t octet;
 	struct rig r;
 
 	(void)state;
@@ -109,6 +111,7 @@ static void only_what_is_drained_counts_against_the_drain(void **state)
 	assert_true(adversary_subject(r.adversary)->fin);
 	assert_false(adversary_subject(r.adversary)->rst);
 	assert_int_equal(rig_verdict(&r).bytes_unacknowledged, 0);
+	assert_int_equal(recv(r.fd, &octet, 1, MSG_DONTWAIT), 0); /* all was taken, to the FIN */
 	rig_end(&r);
 }
 
@@ -168,6 +171,27 @@ static void wait_on_memory_is_refused_and_tells_no_time(void **state)
 	rig_end(&r);
 }
 
+static const struct adversary_script closes = SCRIPT(STEP_CLOSE_NOTIFY, STEP_SILENCE);
+
+/* Nobody would say "readable" again, until a deadline took the closure for silence. */
+static void a_closure_that_waits_in_memory_is_taken_at_once(void **state)
+{
+	static const enum lw_version versions[] = { LW_VERSION_TLS1_0, LW_VERSION_TLS1_1,
+		                                    LW_VERSION_TLS1_2, LW_VERSION_TLS1_3 };
+
+	(void)state;
+	for (unsigned v = 0; v < 4; v++) {
+		const struct rig_options o = { .version = versions[v] };
+		struct rig r;
+
+		assert_true(rig_begin(&r, &o, &closes));
+		rig_spin(&r);
+		assert_int_equal(lw_close(r.stream), LW_END);
+		assert_int_equal(rig_verdict(&r).read, LW_ENDING_CLOSED);
+		rig_end(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
@@ -175,6 +199,7 @@ int main(void)
 		cmocka_unit_test(the_drain_has_a_deadline_of_its_own),
 		cmocka_unit_test(with_no_limits_at_all_nothing_is_waited_for),
 		cmocka_unit_test(only_what_is_drained_counts_against_the_drain),
+		cmocka_unit_test(a_closure_that_waits_in_memory_is_taken_at_once),
 		cmocka_unit_test(a_signal_ends_the_wait),
 		cmocka_unit_test(wait_tells_its_own_limit_from_the_streams),
 		cmocka_unit_test(wait_on_memory_is_refused_and_tells_no_time),
