@@ -244,6 +244,14 @@ def help_and_manual(tree):
     return findings
 
 
+@rule("pages of docs/ that are made from code are those of this code")
+def generated(tree):
+    if not os.path.exists(tree.path("docs/rules.md")):
+        return []
+    done = tree.run(sys.executable, "-B", os.path.join(os.path.dirname(os.path.abspath(__file__)), "docs.py"), tree.root, tree.build)
+    return lines_of(done.stdout) if done.returncode else []
+
+
 @rule("shellcheck finds nothing")
 def shell(tree):
     scripts = [name for name in ("dev", ".ci/run") if os.path.exists(tree.path(name))]

@@ -37,12 +37,34 @@ def without_comments(line):
     return re.sub(r"^.*?\*/|^\s*\*.*$|//.*$", "", line)
 
 
+def function_of(line):
+    """The name in a line that begins a function or declares one, or None."""
+    found = re.match(r"(?!return\b|else\b)(?:\w+[\s*]+)+(\w+)\(", line)
+    return found[1] + "()" if found else None
+
+
+def enclosing(lines, at):
+    """The function that a line stands in, or None."""
+    for above in range(at, 0, -1):
+        if lines[above].startswith("}"):
+            return None
+        if lines[above] == "{":
+            heads = (function_of(line) for line in reversed(lines[max(above - 6, 0):above]))
+            return next(filter(None, heads), None)
+    return None
+
+
 def excerpt(lines, at):
-    """What stands at a line: its code, or the next code behind a comment."""
+    """What stands at a line, or behind a comment: a function's name, or the code, with the function it is in."""
     for line in [lines[at]] + lines[at + 1:at + 12]:
         code = " ".join(without_comments(line).split())
-        if re.search(r"\w", code):
-            return code if len(code) <= EXCERPT else code[:EXCERPT - 4] + " ..."
+        if not re.search(r"\w", code):
+            continue
+        inside = enclosing(lines, at) if lines[at][:1].isspace() else None
+        if inside is None and function_of(code):
+            return function_of(code)
+        code = "%s: %s" % (inside, code) if inside else code
+        return code if len(code) <= EXCERPT else code[:EXCERPT - 4] + " ..."
     return ""
 
 

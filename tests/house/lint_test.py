@@ -54,6 +54,13 @@ class Rules(unittest.TestCase):
             with self.subTest(rule=rule):
                 self.assertEqual(self.found(rule), [])
 
+    def test_generated_sees_a_stale_page(self):
+        for name in ("src", "include", "tests", "data", "build"):
+            shutil.rmtree(os.path.join(self.root, name))
+            os.symlink(tap.build_dir() if name == "build" else os.path.join(tap.ROOT, name), os.path.join(self.root, name))
+        self.write("docs/rules.md", "old\n")
+        self.assertIn("docs/rules.md: stale; run: ninja -C build docs", self.found("generated"))
+
     def test_layout_sees_spaces_for_a_tab(self):
         self.write("src/closure/a.c", GOOD_C.replace("\t", "    "))
         self.assertIn("src/closure/a.c:5:", "".join(self.found("layout")))
