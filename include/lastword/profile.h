@@ -138,6 +138,13 @@ LW_API LW_MUST_CHECK enum lw_status lw_use_profile(struct lw_stream *s,
                                                    enum lw_role role);
 
 /*
+ * Where a protocol's server speaks first: its greeting came before TLS, as
+ * with STARTTLS, and does not come again.  After lw_use_profile(), before any
+ * byte; later, and without a profile, it does nothing.
+ */
+LW_API void lw_greeted(struct lw_stream *s);
+
+/*
  * Why the bytes delivered so far are, or are not, complete: part of a
  * sentence, such as "Content-Length satisfied" or "no length: only close_notify
  * completes it".  Static; never NULL; "" without a profile.

@@ -500,6 +500,8 @@ static bool pump_all(struct run *r)
 	if (r->profile != NULL &&
 	    lw_use_profile(r->opening.stream, r->profile, LW_ROLE_CLIENT) != LW_OK)
 		r->profile = NULL;
+	if (s->starttls != NULL)
+		lw_greeted(r->opening.stream);
 	endpoint_stdio_init(&r->near, STDIN_FILENO, s->output != NULL ? r->file.fd : STDOUT_FILENO);
 	r->near.crlf = s->crlf;
 	r->near.half_close = s->half_close;

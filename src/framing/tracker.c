@@ -119,6 +119,16 @@ void lw_tracker_init(struct lw_tracker *t, enum lw_kind kind, enum lw_role role)
 	lw_tracker_become(t, kind);
 }
 
+void lw_tracker_greeted(struct lw_tracker *t)
+{
+	const struct row *row = row_of(t->kind);
+
+	if (row->line != NULL)
+		t->state.lines.owed = 0;
+	else if (row->frame != NULL)
+		t->state.frames.owed = 0;
+}
+
 static void pass(struct lw_tracker *t, bool requests, const void *bytes, size_t len)
 {
 	struct lw_cursor c = lw_cursor_over(bytes, len);

@@ -61,6 +61,9 @@ struct lw_tracker {
 /* Starts afresh.  A kind out of range becomes LW_KIND_UNSURE. */
 void lw_tracker_init(struct lw_tracker *t, enum lw_kind kind, enum lw_role role);
 
+/* Before the first byte: a server that speaks first has done so already, before TLS. */
+void lw_tracker_greeted(struct lw_tracker *t);
+
 /* `len` bytes of plaintext went out. */
 void lw_tracker_sent(struct lw_tracker *t, const void *bytes, size_t len);
 

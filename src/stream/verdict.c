@@ -73,6 +73,12 @@ enum lw_status lw_use_profile(struct lw_stream *s, const struct lw_profile *prof
 	return LW_OK;
 }
 
+void lw_greeted(struct lw_stream *s)
+{
+	if (s->tracks && s->bytes_read == 0 && s->bytes_written == 0)
+		lw_tracker_greeted(&s->tracker);
+}
+
 const char *lw_complete_why(const struct lw_stream *s)
 {
 	return s->tracks ? lw_tracker_why(&s->tracker) : "";

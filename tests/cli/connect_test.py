@@ -589,6 +589,16 @@ class Starttls(Case):
                 done = self.run_connect("-k", "--starttls", name, "127.0.0.1:%d" % server.port, ask="")
                 self.assertEqual((done.returncode, done.stdout), (0, b"inside"), done.told)
 
+    def test_the_greeting_in_the_clear_is_not_awaited_again(self):
+        """As real servers do (vsftpd 3.0.3): an answer to QUIT, and the transport ends without close_notify."""
+        for name in ("smtp", "ftp"):
+            with self.subTest(name=name):
+                server = self.tls_server(lambda stream: (stream.recv(6), stream.sendall(b"221 bye\r\n")),
+                                         before=self.dialogue(self.ROWS[name]))
+                done = self.run_connect("-k", "--starttls", name, "127.0.0.1:%d" % server.port, ask="QUIT\r\n")
+                self.assertEqual((done.returncode, done.stdout), (0, b"221 bye\r\n"), done.told)
+                self.assertIn("complete: every command has its reply", done.told)
+
     def test_octets_behind_the_go_ahead(self):
         for name, rows in self.ROWS.items():
             with self.subTest(name=name):

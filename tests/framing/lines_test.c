@@ -245,7 +245,32 @@ static const struct row rows[] = {
 	  "nobody follows the messages of this protocol" },
 };
 
+/* As with STARTTLS, where the greeting came in the clear. */
+static void a_greeting_before_the_first_byte_is_not_awaited(void **state)
+{
+	static const enum lw_kind kinds[] = { LW_KIND_SMTP, LW_KIND_FTP };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		struct lw_tracker t;
+
+		lw_tracker_init(&t, kinds[i], LW_ROLE_CLIENT);
+		lw_tracker_greeted(&t);
+		assert_false(lw_tracker_complete(&t));
+		lw_tracker_sent(&t, "QUIT\r\n", 6);
+		assert_false(lw_tracker_complete(&t));
+		lw_tracker_received(&t, "221 bye\r\n", 9);
+		assert_true(lw_tracker_complete(&t));
+		lw_tracker_received(&t, "220 mx ready\r\n", 14);
+		assert_false(lw_tracker_complete(&t));
+	}
+}
+
 int main(void)
 {
-	return run_rows(rows, sizeof rows / sizeof *rows, NULL, 0);
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_greeting_before_the_first_byte_is_not_awaited),
+	};
+
+	return run_rows(rows, sizeof rows / sizeof *rows, tests, sizeof tests / sizeof *tests);
 }
