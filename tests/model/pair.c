@@ -136,6 +136,8 @@ static void event(const struct seat *at, struct lw_engine_event event)
 	const enum lw_ending read = lw_engine_read_ending(&own->e);
 	const unsigned actions = side_event(at->rig, own, event, at->pair->dirty);
 
+	CLAIM(at->rig, 3, !(actions & LW_DO_SHUT_WRITE) || !own->shut,
+	      "the transport was shut twice");
 	if (actions & (LW_DO_SHUT_WRITE | LW_DO_END))
 		shut(at);
 	if (actions & LW_DO_END)

@@ -192,6 +192,14 @@ void side_check(struct rig *rig, const struct side *s)
 	      r.write != LW_ENDING_ABORTED || r.read == LW_ENDING_ABORTED ||
 	          (s->left && s->said == WORD_FATAL),
 	      "aborted, and no fatal alert left");
+	CLAIM(rig, 3, !s->left || r.write != LW_ENDING_OPEN,
+	      "our last word left, and nothing ended");
+	CLAIM(rig, 5,
+	      s->e.transport != LW_TRANSPORT_HANDED_BACK ||
+	          (r.read == LW_ENDING_CLOSED && r.write == LW_ENDING_CLOSED),
+	      "handed back, and not closed both ways");
+	CLAIM(rig, 6, final || !lw_engine_is_closing(&s->e) || s->e.armed != LW_DEADLINE_NONE,
+	      "closing without a deadline");
 	CLAIM(rig, 6, !final || (r.read != LW_ENDING_OPEN && r.write != LW_ENDING_OPEN),
 	      "final without both endings");
 	CLAIM(rig, 11,
