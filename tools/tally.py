@@ -16,10 +16,14 @@ import sys
 import xml.etree.ElementTree as tree
 
 
+NOTES = 24  # lines told of a failed case, at most
+
+
 class Count:
     def __init__(self):
         self.passed = self.skipped = 0
         self.failures = []
+        self.notes = []
 
     def add(self, name, outcome):
         if outcome == "failed":
@@ -34,7 +38,22 @@ class Count:
         return "%d passed, %d failed%s" % (self.passed, len(self.failures), skipped)
 
 
+def notes_of(text):
+    """Each failed case's line and the comments behind it, which say why."""
+    lines, notes = text.splitlines(), []
+    for number, line in enumerate(lines):
+        if line.startswith("not ok"):
+            why = []
+            for more in lines[number + 1:]:
+                if not more.startswith("#"):
+                    break
+                why.append(more)
+            notes += [line] + why[-NOTES:]  # a traceback ends with what matters
+    return notes
+
+
 def count_tap(text, count):
+    count.notes += notes_of(text)
     for line in text.splitlines():
         found = re.match(r"(not )?ok\b\s*\d*\s*-?\s*(.*)", line)
         if found:
@@ -63,6 +82,8 @@ def count_programs(text, bad, count):
         told = any(name == one or one.endswith("." + name) for one in bad)
         if program["result"] in ("OK", "EXPECTEDFAIL"):
             continue
+        count.notes += ["%s: %s, exit status %s" % (name, program["result"], program["returncode"])]
+        count.notes += notes_of(program.get("stdout") or "") + (program.get("stderr") or "").splitlines()[-NOTES:]
         if program["result"] == "SKIP" and re.search(r"^(not )?ok\b", program.get("stdout") or "", re.M):
             continue
         if not told:
@@ -93,6 +114,8 @@ def main(folder):
         print("%-14s %s" % (name.split(" ", 1)[-1], count.line()))
         for failure in count.failures:
             print("    failed: " + failure)
+        for note in count.notes if count.failures else ():
+            print("        " + note)
         total.passed += count.passed
         total.skipped += count.skipped
         total.failures += count.failures

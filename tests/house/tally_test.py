@@ -47,6 +47,12 @@ class Tally(unittest.TestCase):
         self.leave_run("2 gcc", [suite("a", "ok", "bad", "error", "skip")], [program("a", "FAIL", 1)])
         self.assertEqual(self.counted(), ("2 passed, 3 failed, 2 skipped", 1))
 
+    def test_a_failure_is_told_with_its_reason(self):
+        self.leave_run("2 gcc", [suite("a", "ok", "bad")],
+                       [program("a", "FAIL", 1, "ok 1 - x\nnot ok 2 - y\n# why\n# because\n")])
+        done = tap.run([TALLY, self.folder]).stdout.decode()
+        self.assertRegex(done, r"failed: lastword.a: 2 - x\n +a: FAIL, exit status 1\n +not ok 2 - y\n +# why\n +# because\n")
+
     def test_a_program_that_fails_after_passing_all_its_cases_is_a_failure(self):
         self.leave_run("2 gcc", [suite("a", "ok", "ok"), suite("b", "ok")],
                        [program("a", "ERROR", 23), program("b", "OK")])
