@@ -329,6 +329,7 @@ static void verify(SSL *ours, SSL *peer)
 	SSL_set_verify(ours, SSL_VERIFY_PEER, NULL);
 }
 
+/* rules: error-alerts-sent-fatal, send-defined-fatal */
 static void a_failed_verification_names_the_librarys_alert(void **state)
 {
 	static const int versions[] = { TLS1_VERSION, TLS1_1_VERSION, TLS1_2_VERSION,
