@@ -391,6 +391,17 @@ static const char *next_step(const struct run *r)
 	return "ask again, and let the peer close first";
 }
 
+/* On a terminal our lines begin at the left, whatever stands there: output, or an echoed ^C. */
+static void begin_line(const struct run *r)
+{
+	bool shows_output =
+	    r->near.is_inside_line && r->settings->output == NULL && isatty(STDOUT_FILENO) != 0;
+	bool shows_echo = r->report.cause == PUMP_CAUSE_INTERRUPTED && isatty(STDIN_FILENO) != 0;
+
+	if (isatty(STDERR_FILENO) != 0 && (shows_output || shows_echo))
+		(void)fputc('\n', stderr);
+}
+
 static void tell(const struct run *r)
 {
 	char sentence[512];
@@ -398,6 +409,8 @@ static void tell(const struct run *r)
 	bool says_next = !is_acceptable_end(&r->seen) && r->near.out_error == 0;
 	const char *next = says_next ? next_step(r) : NULL;
 
+	if (!r->settings->quiet)
+		begin_line(r);
 	tell_output(r);
 	if (r->settings->quiet)
 		return;

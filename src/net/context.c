@@ -118,9 +118,15 @@ static bool set_certificate(SSL_CTX *ctx, const struct context_options *o, struc
 	}
 	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
 	    SSL_CTX_check_private_key(ctx) != 1) {
-		failure_set(f,
-		            "--key %s: no key in PEM that fits the certificate could be read: %s",
-		            key, reason());
+		if (o->key == NULL)
+			failure_set(f,
+			            "--cert %s: no key that fits stands there; give it with --key",
+			            o->certificate);
+		else
+			failure_set(
+			    f,
+			    "--key %s: no key in PEM that fits the certificate could be read: %s",
+			    key, reason());
 		return false;
 	}
 	return true;

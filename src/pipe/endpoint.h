@@ -77,6 +77,7 @@ struct endpoint_stdio {
 	bool after_cr;
 	enum half_ending ending;
 	int in_error, out_error; /* errno, or 0 */
+	bool is_inside_line;     /* what was written last is no LF */
 };
 
 /*

@@ -93,6 +93,7 @@ static enum endpoint_status stdio_write(struct endpoint *e, const void *buf, siz
 	put = write(s->out_fd, buf, len < PIPE_BUF ? len : PIPE_BUF);
 	if (put > 0) {
 		*n = (size_t)put;
+		s->is_inside_line = ((const char *)buf)[put - 1] != '\n';
 		return ENDPOINT_OK;
 	}
 	if (put == 0 || errno == EAGAIN || errno == EINTR)

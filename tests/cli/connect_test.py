@@ -232,6 +232,25 @@ class Input(Case):
         self.assertEqual(client.wait(), 0, client.err)
         self.assertEqual(client.out, b"you said hello\n")
 
+    def test_a_terminal_shows_what_is_told_on_lines_of_its_own(self):
+        server = self.tls_server(lambda stream: (stream.sendall(b"no line"), stream.recv(10), stream.unwrap()))
+        screen, terminal = pty.openpty()
+        self.addCleanup(os.close, screen)
+        shown = b""
+        with subprocess.Popen([LASTWORD, "connect", "-k", "127.0.0.1:%d" % server.port], stdin=terminal, stdout=terminal,
+                              stderr=terminal) as client:
+            os.close(terminal)
+            while b"no line" not in shown:
+                shown += os.read(screen, 1000)
+            client.send_signal(signal.SIGINT)
+            try:
+                while piece := os.read(screen, 1000):
+                    shown += piece
+            except OSError:  # the terminal's other side is closed
+                pass
+        self.assertIn(b"no line\r\nlastword: The peer ended TLS properly", shown)
+        self.assertIn(b"\r\nlastword: interrupted\r\n", shown)
+
     def test_a_terminals_end_of_file(self):
         server, seen = self.late_answer(6)
         keyboard, terminal = pty.openpty()

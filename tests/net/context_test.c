@@ -231,6 +231,10 @@ static void test_files(void **state)
 	assert_true(certificate_write(d, NULL, key));
 	assert_null(context_new_server(&so, &f));
 	assert_non_null(strstr(f.sentence, "no key in PEM that fits the certificate"));
+	so.key = NULL;
+	assert_null(context_new_server(&so, &f));
+	assert_non_null(strstr(f.sentence, "--cert "));
+	assert_non_null(strstr(f.sentence, "give it with --key"));
 	SSL_CTX_free(server);
 	certificate_free(c);
 	certificate_free(d);
