@@ -270,7 +270,7 @@ static void add_own_side(struct sentence *s, const struct lw_verdict *v)
 			add_clause(s, "; our side was reset");
 		break;
 	case LW_ENDING_EXPIRED:
-		add_clause(s, "; our close_notify did not leave in time");
+		add_clause(s, "; our own end did not leave in time");
 		break;
 	case LW_ENDING_ABANDONED:
 		if (v->read != LW_ENDING_FAILED && v->version != LW_VERSION_UNKNOWN)

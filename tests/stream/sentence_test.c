@@ -66,7 +66,7 @@ static const struct row rows[] = {
 	{ { V(EXPIRED, CLOSED) },
 	  "Our deadline ran out after 512 bytes while waiting for the peer's close_notify" HARM "." },
 	{ { V(EXPIRED, EXPIRED), .complete = true },
-	  "Our deadline ran out after 512 bytes while waiting for the peer's close_notify; the message was complete; our close_notify did not leave in time." },
+	  "Our deadline ran out after 512 bytes while waiting for the peer's close_notify; the message was complete; our own end did not leave in time." },
 	{ { V(ABANDONED, CLOSED), .bytes_unacknowledged = 4096 },
 	  "We stopped reading after 512 bytes, before the peer had ended" HARM "; 4,096 bytes of ours may be lost." },
 	{ { V(ABANDONED, ABANDONED) },
