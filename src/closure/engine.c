@@ -203,11 +203,12 @@ static bool is_admitted(const struct lw_engine *e, enum lw_event_kind kind)
 }
 
 /* Notes what the event itself says, before the machines see it; gives the read machine's input. */
-static uint8_t note_event(struct lw_engine *e, const struct lw_engine_event *event)
+static uint8_t note_event(struct lw_engine *e, enum lw_event_kind kind,
+                          const struct lw_engine_event *event)
 {
 	const bool read_over = is_latched(e->read);
 
-	switch ((int)event->kind) {
+	switch ((int)kind) {
 	case LW_EV_ESTABLISHED:
 		e->row = lw_version_row(event->version);
 		break;
@@ -244,7 +245,7 @@ static uint8_t note_event(struct lw_engine *e, const struct lw_engine_event *eve
 	default:
 		break;
 	}
-	return inputs[event->kind].read;
+	return inputs[kind].read;
 }
 
 static uint8_t note_alert(struct lw_engine *e, const struct lw_engine_event *event)
@@ -280,14 +281,7 @@ unsigned lw_engine_step(const struct lw_tables *tables, struct lw_engine *e,
 	/* After a write error by RST, Linux ends reading by 0: that is the reset, not a FIN. */
 	if (kind == LW_EV_FIN && ending_of(e->write) == LW_ENDING_RESET)
 		kind = LW_EV_RESET;
-	if (kind == LW_EV_ALERT) {
-		read_input = note_alert(e, event);
-	} else {
-		struct lw_engine_event noted = *event;
-
-		noted.kind = kind;
-		read_input = note_event(e, &noted);
-	}
+	read_input = kind == LW_EV_ALERT ? note_alert(e, event) : note_event(e, kind, event);
 	actions = feed_read(tables, e, read_input);
 	actions |= feed_write(tables, e, inputs[kind].write);
 	actions |= tell_write(tables, e);
