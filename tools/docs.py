@@ -97,6 +97,8 @@ def rules_page(root):
         yield "- to be seen: " + row["observe"]
         yield from place_lines("code", trace.code[one])
         yield from place_lines("test", trace.tests[one])
+        if one in trace.uncoded:
+            yield "- no code: " + trace.uncoded[one]
         if one in trace.untested:
             yield "- not tested: " + trace.untested[one]
 

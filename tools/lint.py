@@ -14,6 +14,9 @@ import re
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import trace  # tools/trace.py, not the library's: its folder comes first
+
 FUNCTION_LINES = 80
 FILE_LINES = 800
 
@@ -120,46 +123,17 @@ def rule_ids(tree):
         return [row["id"] for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
 
 
-def ids_named(text):
-    """What stands behind `rule:` or `rules:` in a text: pairs of line number and id."""
-    for found in re.finditer(r"\brules?: ((?:[a-z0-9][a-z0-9-]*)(?:,\s*(?:\*\s*)?[a-z0-9][a-z0-9-]*)*)", text):
-        for word in re.finditer(r"[a-z0-9][a-z0-9-]*", found[1]):
-            yield text.count("\n", 0, found.start(1) + word.start()) + 1, word[0]
-
-
-@rule("every id in data/rules.tsv is well formed and unique, and every id named in the code exists")
+@rule("every id in data/rules.tsv is well formed and unique")
 def rules(tree):
     ids = rule_ids(tree)
     findings = ["data/rules.tsv: not an id: " + one for one in ids if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", one)]
     findings += ["data/rules.tsv: twice: " + one for one in sorted(set(ids)) if ids.count(one) > 1]
-    for name in tree.files(".c", ".h", ".py"):
-        if name.startswith(os.path.join("tests", "house", "")):  # they hold broken trees
-            continue
-        findings += ["%s:%d: no such rule: %s" % (name, number, one)
-                     for number, one in ids_named(tree.text(name)) if one not in ids]
     return findings
 
 
-def untested(tree):
-    """id -> the stated reason why a rule has no test."""
-    path = tree.path("data/rules-untested.tsv")
-    if not os.path.exists(path):
-        return {}
-    with open(path, encoding="utf-8") as file:
-        rows = [line.rstrip("\n").split("\t", 1) for line in file if line.strip()]
-    return {row[0]: row[1].strip() if len(row) == 2 else "" for row in rows[1:]}
-
-
-@rule("every rule has a test that carries its id, or a stated reason in data/rules-untested.tsv")
-def rules_tested(tree):
-    tests = [tree.text(name) for name in tree.files(".c", ".h", ".py", below=("tests",))
-             if not name.startswith(os.path.join("tests", "house", ""))]
-    words = set(re.findall(r"(?<![\w-])[a-z0-9]+(?:-[a-z0-9]+)+(?![\w-])", "\n".join(tests)))
-    ids, reasons = rule_ids(tree), untested(tree)
-    findings = ["data/rules-untested.tsv: no such rule: " + one for one in reasons if one not in ids]
-    findings += ["data/rules-untested.tsv: no reason: " + one for one in reasons if not reasons[one]]
-    return findings + ["data/rules.tsv: neither test nor reason: " + one
-                       for one in ids if one not in words and one not in reasons]
+@rule("every rule has code and a test that carry its id, or stated reasons; every id that they carry is a rule")
+def traced(tree):
+    return trace.findings(tree.root)
 
 
 BANNED = (  # what, and what to take instead

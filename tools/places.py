@@ -1,4 +1,4 @@
-"""places: where code and tests name the rules of data/rules.tsv.  Read by tools/explain.py and tools/docs.py.
+"""places: where code and tests name the rules of data/rules.tsv.  Read by tools/trace.py, explain.py, docs.py.
 
 Code names a rule in a comment, `rule: ID` or `rules: ID, ID`; a test names it anywhere.  A place is a file, a line and
 what stands there: behind a comment on a line of its own, the next line of code.  It knows nothing of what the code means.
@@ -81,8 +81,8 @@ class Trace:
     def __init__(self, root):
         self.root, self.read = root, []
         self.rules = rows(self.path("data/rules.tsv"))
-        reasons = self.path("data/rules-untested.tsv")
-        self.untested = {row["id"]: row["reason"] for row in rows(reasons)} if os.path.exists(reasons) else {}
+        self.uncoded = self.reasons("data/rules-uncoded.tsv")
+        self.untested = self.reasons("data/rules-untested.tsv")
         ids = {row["id"] for row in self.rules}
         self.code = {one: [] for one in ids}
         self.tests = {one: [] for one in ids}
@@ -93,6 +93,11 @@ class Trace:
             found.sort(key=lambda place: not place.file.startswith("src/closure/"))  # the system first
         for name in files(root, "tests"):
             self.add(name, self.tests, WORD, ids)
+
+    def reasons(self, name):
+        """id -> why it has no place."""
+        path = self.path(name)
+        return {row["id"]: row["reason"] for row in rows(path)} if os.path.exists(path) else {}
 
     def path(self, name):
         path = os.path.join(self.root, name)

@@ -80,7 +80,7 @@ struct lw_alert {
 struct lw_verdict {
 	enum lw_version version;
 	enum lw_policy policy;
-	enum lw_ending read;  /* how the peer's direction ended */
+	enum lw_ending read;  /* how the peer's direction ended; rule: shared-knowledge-of-end */
 	enum lw_ending write; /* how our direction ended */
 	bool whole;           /* the reader has all that the writer meant to send */
 	bool complete;        /* what was delivered is whole messages */
@@ -88,7 +88,7 @@ struct lw_verdict {
 	enum lw_place at;     /* where the transport ended, if it did */
 	uint32_t missing; /* bytes missing of the record that was cut; 0 if not inside, or unknown
 	                     in a header */
-	struct lw_alert alert_received; /* the last alert that ended the read side, or came after */
+	struct lw_alert alert_received; /* the alert that ended the read side */
 	struct lw_alert alert_sent;     /* the alert of ours that left, close_notify included */
 	uint32_t warnings;              /* alerts received that ended nothing */
 	uint64_t bytes_read;            /* delivered to the application */

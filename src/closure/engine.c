@@ -147,6 +147,7 @@ static unsigned tell_write(const struct lw_tables *tables, struct lw_engine *e)
 	return actions;
 }
 
+/* rules: need-not-wait, close-transport-without-waiting */
 static bool is_over(const struct lw_engine *e)
 {
 	if (!is_latched(e->write))

@@ -32,7 +32,7 @@ const struct lw_tables lw_tables = {
 		[LW_R_CLOSE_NOTIFY] = ENDS(CLOSED),    /* rule: end-of-data-on-close-notify */
 		[LW_R_FATAL]        = ENDS(ABORTED),   /* rule: no-io-after-received-error */
 		[LW_R_FIN]          = ENDS(TRUNCATED), /* rule: truncation-undecidable */
-		[LW_R_RESET]        = ENDS(RESET),     /* rule: tcp-end-kind-reported */
+		[LW_R_RESET]        = ENDS(RESET),     /* rules: tcp-end-kind-reported, forged-reset-detected-only */
 		[LW_R_FAILED]       = ENDS(FAILED),    /* rule: bad-record-is-error */
 		[LW_R_STOP]         = GO(LW_READ_DISCARDING),
 		[LW_R_ABANDON]      = ENDS(ABANDONED), /* rule: early-read-close-risks-truncation */
@@ -85,8 +85,8 @@ const struct lw_tables lw_tables = {
 	},
 	[LW_WRITE_OPEN] = {
 		[LW_W_ESTABLISHED]  = GO(LW_WRITE_OPEN),
-		[LW_W_CLOSE]        = GO(LW_WRITE_FLUSHING),
-		[LW_W_ABORT]        = DO(LW_DO_DISCARD | LW_DO_SEAL_FATAL, LW_WRITE_ABORTING),
+		[LW_W_CLOSE]        = GO(LW_WRITE_FLUSHING), /* rule: flush-then-answer */
+		[LW_W_ABORT]        = DO(LW_DO_DISCARD | LW_DO_SEAL_FATAL, LW_WRITE_ABORTING), /* rule: error-alerts-sent-fatal */
 		[LW_W_FLUSHED]      = GO(LW_WRITE_OPEN),
 		[LW_W_RESET]        = DROPS(RESET),
 		[LW_W_ERROR]        = DROPS(FAILED),
@@ -94,7 +94,8 @@ const struct lw_tables lw_tables = {
 		[LW_W_FAILED]       = DROPS(FAILED),
 		[LW_W_EXPIRE]       = DROPS(EXPIRED),
 		[LW_W_PEER_ABORTED] = DROPS(ABORTED),               /* rule: close-at-once-on-fatal */
-		/* what failed by our judgement, not the library's; rules: refuse-warning-with-fatal, send-defined-fatal */
+		/* what failed by our judgement, not the library's; rules: refuse-warning-with-fatal, send-defined-fatal,
+		 * send-fatal-if-possible */
 		[LW_W_READ_FAILED]  = DO(LW_DO_DISCARD | LW_DO_SEAL_FATAL, LW_WRITE_ABORTING),
 		[LW_W_ANSWER]       = DO(LW_DO_DISCARD, LW_WRITE_FLUSHING), /* rules: answer-at-once, discard-pending-writes */
 		[LW_W_SEALED]       = GO(LW_WRITE_OPEN),
@@ -129,7 +130,7 @@ const struct lw_tables lw_tables = {
 		[LW_W_ANSWER]       = GO(LW_WRITE_CLOSING),
 		[LW_W_SEALED]       = GO(LW_WRITE_CLOSING),
 	},
-	[LW_WRITE_ABORTING] = { /* rule: no-close-notify-after-own-fatal */
+	[LW_WRITE_ABORTING] = { /* rules: no-close-notify-after-own-fatal, no-data-after-own-error */
 		[LW_W_ESTABLISHED]  = GO(LW_WRITE_ABORTING),
 		[LW_W_CLOSE]        = GO(LW_WRITE_ABORTING),
 		[LW_W_ABORT]        = GO(LW_WRITE_ABORTING),

@@ -18,7 +18,8 @@ struct lw_version_row {
 	uint16_t wire; /* the number on the wire, 0 for none */
 	enum lw_on_peer_close on_peer_close;
 	bool half_close;                 /* rule: half-close */
-	bool unclean_forbids_resumption; /* rule: unclean-end-forbids-resumption */
+	bool unclean_forbids_resumption; /* rules: unclean-end-forbids-resumption,
+	                                    unclean-end-silent-13 */
 	bool fatal_forbids_resumption;   /* rules: fatal-forbids-resumption,
 	                                    discard-tickets-on-failure */
 	bool level_ignored;              /* rules: level-ignored, error-at-any-level */

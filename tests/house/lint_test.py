@@ -29,7 +29,8 @@ class Rules(unittest.TestCase):
         self.root = tap.temp_dir(self)
         self.write("data/ARROWS", "closure:\nstream: closure\nadapter:\n")
         self.write("data/rules.tsv", "id\trule\nhalf-close\ta\nanswer-at-once\tsay \"no\n")
-        self.write("data/rules-untested.tsv", "id\treason\nanswer-at-once\tnot there yet\n")
+        for name in ("uncoded", "untested"):
+            self.write("data/rules-%s.tsv" % name, "id\treason\nanswer-at-once\tnot there yet\n")
         self.write("tests/closure/a_test.c", "/* a */\nstatic const char *row = \"half-close\";\n")
         self.write("include/lastword/a.h", "/* a.h: does it. */\n")
         self.write("src/closure/a.c", GOOD_C)
@@ -107,24 +108,21 @@ class Rules(unittest.TestCase):
         self.write("data/rules.tsv", "id\trule\nhalf-close\ta\nHalf close\tb\n")
         self.assertEqual(self.found("rules"), ["data/rules.tsv: not an id: Half close"])
 
-    def test_rules_see_an_unknown_id_in_code_and_tests(self):
-        self.write("src/closure/a.c", "/* a */\n/* rule: half-closed */\n")
-        self.write("tests/closure/a_test.c", "/* rules: half-close,\n * answer-never */\n")
-        self.assertEqual(self.found("rules"), ["src/closure/a.c:2: no such rule: half-closed",
-                                               "tests/closure/a_test.c:2: no such rule: answer-never"])
+    def test_traced_sees_an_unknown_id_in_code_and_tests(self):
+        self.write("src/stream/a.c", "/* a */\n/* rule: half-closed */\n")
+        self.write("tests/closure/b_test.c", "/* rules: half-close,\n * answer-never */\n")
+        self.assertEqual(self.found("traced"), ["src/stream/a.c:2: no such rule: half-closed",
+                                                "tests/closure/b_test.c:2: no such rule: answer-never"])
 
-    def test_rules_tested_sees_a_rule_without_test_and_reason(self):
-        self.write("data/rules-untested.tsv", "id\treason\n")
-        self.assertEqual(self.found("rules-tested"), ["data/rules.tsv: neither test nor reason: answer-at-once"])
+    def test_traced_sees_a_rule_without_code_test_and_reason(self):
+        for name in ("uncoded", "untested"):
+            self.write("data/rules-%s.tsv" % name, "id\treason\n")
+        self.assertEqual(self.found("traced"), ["data/rules.tsv: neither code nor reason: answer-at-once",
+                                                "data/rules.tsv: neither test nor reason: answer-at-once"])
 
-    def test_rules_tested_sees_an_empty_reason_and_an_unknown_id(self):
-        self.write("data/rules-untested.tsv", "id\treason\nanswer-at-once\t\nanswer-later\tno\n")
-        self.assertEqual(self.found("rules-tested"), ["data/rules-untested.tsv: no such rule: answer-later",
-                                                      "data/rules-untested.tsv: no reason: answer-at-once"])
-
-    def test_rules_tested_takes_an_option_for_no_test(self):
+    def test_traced_takes_an_option_for_no_test(self):
         self.write("tests/closure/a_test.c", "/* a */\nstatic const char *row = \"--half-close\";\n")
-        self.assertEqual(self.found("rules-tested"), ["data/rules.tsv: neither test nor reason: half-close"])
+        self.assertEqual(self.found("traced"), ["data/rules.tsv: neither test nor reason: half-close"])
 
     def test_banned_sees_calls_but_not_names_in_comments_strings_and_members(self):
         self.write("src/closure/a.c", "/* no sprintf( here */\nint a = f(\"strcpy(\") + b->system(1);\n")
