@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import tap
 
 DEV = os.path.join(tap.ROOT, "dev")
-WORDS = ("demo", "check", "build", "lint", "asan", "fuzz", "bench", "cover", "install", "clean", "help")
+WORDS = ("demo", "check", "build", "lint", "asan", "model", "fuzz", "bench", "cover", "install", "clean", "help")
 
 
 class Dev(unittest.TestCase):
@@ -32,6 +32,11 @@ class Dev(unittest.TestCase):
         for word in ("soon", "-1", "1s"):
             with self.subTest(word=word):
                 self.assertEqual(tap.run([DEV, "fuzz", word]).returncode, 2)
+
+    def test_model_takes_one_to_three_messages(self):
+        for word in ("0", "4", "many", "-1"):
+            with self.subTest(word=word):
+                self.assertEqual(tap.run([DEV, "model", word]).returncode, 2)
 
     def test_works_from_any_folder(self):
         self.assertEqual(tap.run([DEV, "help"], cwd="/").returncode, 0)
