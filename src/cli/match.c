@@ -124,11 +124,11 @@ static unsigned weight_of(const char *word)
 static unsigned worth_of(const char *sign, const char *text, unsigned weight)
 {
 	size_t len = strlen(sign), text_len = strlen(text);
-	unsigned slips = len > 8 ? 2 : 1;
+	unsigned slips = len > 9 ? 2 : 1;
 
 	if (strcmp(sign, text) == 0)
 		return weight;
-	if (len < 5 || isdigit((unsigned char)sign[len - 1]) || text_len + slips < len ||
+	if (len < 7 || isdigit((unsigned char)sign[len - 1]) || text_len + slips < len ||
 	    text_len > len + slips)
 		return 0;
 	return match_letters_between(sign, text) <= slips ? weight * 3 / 4 : 0;

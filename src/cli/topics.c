@@ -145,6 +145,12 @@ static void find_named(struct topics *topics, struct match_text query)
 	}
 }
 
+/* The heavier first; of two alike the one that is held more nearly whole. */
+static unsigned rank_of(struct match_score score)
+{
+	return 128 * score.weight + score.percent;
+}
+
 /* The best of an entry's signs. */
 static struct match_score score_entry(const struct explain_entry *entry,
                                       const struct match_text *query, unsigned least_percent)
@@ -157,7 +163,7 @@ static struct match_score score_entry(const struct explain_entry *entry,
 
 		match_split(&sign, *text);
 		score = match_sign(&sign, query);
-		if (score.percent >= least_percent && score.weight > best.weight)
+		if (score.percent >= least_percent && rank_of(score) > rank_of(best))
 			best = score;
 	}
 	return best;
@@ -192,7 +198,7 @@ static void find_matches(struct topics *topics, const struct match_text *query)
 
 		if (score.weight >= GOOD_WEIGHT)
 			rank_in(topics, ranks, (struct topic){ .entry = &explain_entries[i] },
-			        score.weight);
+			        rank_of(score));
 	}
 }
 

@@ -61,6 +61,10 @@ ASKED = (
     ("Received fatal alert: decode_error", "alert 50 decode_error"),
     ("received fatal alert: HandshakeFailure", "alert 40 handshake_failure"),
     ("GnuTLS: received alert [40]: Handshake failed", "alert 40 handshake_failure"),
+    ("curl: (35) error:0A000410:SSL routines::sslv3 alert handshake failure", "alert 40 handshake_failure"),
+    ("SSL routines:ssl3_read_bytes:tlsv1 alert internal error:ssl/record/rec_layer_s3.c:1584:SSL alert number 80", "alert 80 internal_error"),
+    ("[error] 7#7: *1 SSL_read() failed (104: Connection reset by peer) while reading request", "Sockets: Connection reset by peer"),
+    ("read tcp 10.0.0.1:443->10.0.0.2:51000: read: connection reset by peer", "Sockets: Connection reset by peer"),
     ("remote error: tls: unknown certificate authority", "Go: remote error: tls"),
 )
 
@@ -121,6 +125,21 @@ class LogLines(unittest.TestCase):
         self.assertEqual(explain("x " * 5000)[0], 1)
         self.claim_found("x " * 100 + "fatal: early EOF" + " y" * 5000, "git: early EOF")
         self.assertEqual(explain("z" * 100000)[0], 1)
+
+
+class Advice(unittest.TestCase):
+    def test_whoever_is_sent_to_explain_gets_an_answer(self):
+        asked = set()
+        for top in ("src", "docs", "man", "data", "README.md", "CONTRIBUTING.md"):
+            for folder, _, names in os.walk(os.path.join(tap.ROOT, top)) if "." not in top else [(tap.ROOT, [], [top])]:
+                for name in names:
+                    text = text_of(os.path.relpath(os.path.join(folder, name), tap.ROOT))
+                    asked |= set(re.findall(r"\blastword explain ((?:alert |ending |rule )?[a-z0-9][\w-]+)", text))
+        asked.discard("alert")  # "alert NAME", to be filled in
+        self.assertGreaterEqual(len(asked), 3)
+        for words in asked:
+            with self.subTest(words=words):
+                self.assertEqual(explain(*words.split())[0], 0)
 
 
 class Names(unittest.TestCase):

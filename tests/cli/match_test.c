@@ -71,8 +71,9 @@ static const struct {
 	/* a slip costs more, and is no other word */
 	{ "unexpected eof while reading", "unexpectd eof while reading", 80, 99 },
 	{ "unexpected eof while reading", "expected eof while reading", 60, 99 },
-	{ "reset", "rest", 60, 99 },
-	{ "read", "real", 0, 0 },
+	{ "shutdown", "shutdwn", 60, 99 },
+	{ "reset", "rest", 0, 0 }, /* short words are soon others */
+	{ "fread", "read", 0, 0 },
 	/* numbers have to be the same */
 	{ "alert number 40", "alert number 41", 0, 79 },
 	{ "received alert [40]", "received alert [50]", 0, 79 },
