@@ -99,8 +99,9 @@ def rules_page(root):
         yield from place_lines("test", trace.tests[one])
         if one in trace.uncoded:
             yield "- no code: " + trace.uncoded[one]
-        if one in trace.untested:
-            yield "- not tested: " + trace.untested[one]
+        for label, reasons in (("no code", trace.uncoded), ("no test", trace.untested)):
+            if one in reasons:
+                yield "- %s: %s" % (label, reasons[one])
 
 
 def pages(root, build):

@@ -118,7 +118,7 @@ def emit_rules(trace):
     out += "\nconst struct explain_rule explain_rules[] = {\n"
     for at, row in enumerate(trace.rules):
         fields = [(name, c_string(row[name])) for name in ("id", "source", "level", "versions", "binds", "rule", "observe")]
-        fields += [("untested", c_string(trace.untested.get(row["id"]))), ("code", "code_%d" % at), ("tests", "tests_%d" % at)]
+        fields += [("uncoded", c_string(trace.uncoded.get(row["id"]))), ("untested", c_string(trace.untested.get(row["id"]))), ("code", "code_%d" % at), ("tests", "tests_%d" % at)]
         out += "\t{ " + ", ".join(".%s = %s" % field for field in fields) + " },\n"
     return out + "};\n\nconst size_t explain_rule_count = %d;\n" % len(trace.rules)
 

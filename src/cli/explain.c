@@ -109,10 +109,9 @@ static void print_rule(const struct explain_rule *rule)
 	print_field("source", rule->source);
 	print_field("to be seen", rule->observe);
 	print_places("code", rule->code);
+	print_field("no code", rule->uncoded);
 	print_places("test", rule->tests);
-	if (rule->tests->file == NULL && rule->untested == NULL)
-		print_field("test", "none");
-	print_field("not tested", rule->untested);
+	print_field("no test", rule->untested);
 }
 
 static void print_ports(const struct lw_profile *profile)

@@ -28,6 +28,7 @@ struct explain_place {
 
 struct explain_rule {
 	const char *id, *source, *level, *versions, *binds, *rule, *observe;
+	const char *uncoded;  /* why no code obeys it */
 	const char *untested; /* why it has no test */
 	const struct explain_place *code, *tests;
 };

@@ -155,7 +155,8 @@ class Names(unittest.TestCase):
                 out = self.claim_named("rule " + row["id"], row["id"])
                 self.claim_named("rule " + row["id"], "rule", row["id"])
                 self.assertIn(" ".join(row["source"].split()), " ".join(out.split()))
-                self.assertRegex(out, r"\n  (test|not tested) ")
+                self.assertRegex(out, r"\n  (code|no code) ")
+                self.assertRegex(out, r"\n  (test|no test) ")
 
     def test_answer_at_once_leads_from_the_rule_to_code_and_test(self):
         out = self.claim_named("rule answer-at-once", "answer-at-once")
