@@ -30,6 +30,7 @@ mount -t proc proc "$root/proc"
 mount --bind /dev "$root/dev"
 mount --bind /dev/pts "$root/dev/pts"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
+[ -e "$root/etc/hosts" ] || echo '127.0.0.1 localhost' >"$root/etc/hosts" # the installer's work, not debootstrap's
 
 inside() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/bin:/bin TERM=dumb sh -c "$1"; }
 
