@@ -103,7 +103,7 @@ static bool is_same(const struct seen *a, const struct seen *b)
 static struct seen run_openssl(const struct rig_options *o, const struct ending *e,
                                struct lw_verdict *verdict)
 {
-	struct seen seen;
+	struct seen seen = { 0 };
 	struct rig r;
 
 	assert_true(rig_begin(&r, o, &e->script));
@@ -213,7 +213,7 @@ static void the_alert_that_answers_a_fin_is_not_ours(void **state)
 		const struct rig_options o = { .version = all_versions[v],
 			                       .attach = RIG_OBSERVE,
 			                       .socket = true };
-		struct seen seen;
+		struct seen seen = { 0 };
 		struct rig r;
 
 		assert_true(rig_begin(&r, &o, &fin));
@@ -235,7 +235,7 @@ static void a_close_notify_after_a_fin_is_counted(void **state)
 		const struct rig_options o = { .version = all_versions[v],
 			                       .attach = RIG_OBSERVE,
 			                       .socket = true };
-		struct seen seen;
+		struct seen seen = { 0 };
 		struct rig r;
 
 		assert_true(rig_begin(&r, &o, &fin));
@@ -261,7 +261,7 @@ static void a_closure_that_is_a_warning_too_many_ends_both_sides_as_it_does(void
 			const struct rig_options o = { .version = all_versions[v],
 				                       .attach =
 				                           observed ? RIG_OBSERVE : RIG_BEFORE };
-			struct seen seen;
+			struct seen seen = { 0 };
 			struct rig r;
 
 			assert_true(rig_begin(&r, &o, &ending_find("four-warnings")->script));
