@@ -14,9 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The first error on the queue is the cause; what is behind it only names who passed it on. */
 static const char *reason(void)
 {
-	unsigned long error = ERR_peek_last_error();
+	unsigned long error = ERR_peek_error();
 	const char *text = NULL;
 
 	if (ERR_GET_LIB(error) == ERR_LIB_SYS)
