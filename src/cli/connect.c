@@ -92,7 +92,7 @@ static const struct argp_option options[] = {
 	  "TLS versions: 1.2, 1.3 or a range from 1.0 (default 1.2-1.3)", 0 },
 	{ "alpn", KEY_ALPN, "NAMES", 0, "Offer these protocols, commas between", 0 },
 	{ "connect-timeout", KEY_CONNECT_TIMEOUT, "SECONDS", 0,
-	  "From the look-up to the end of the handshake (default 10)", 0 },
+	  "From the look-up to the end of the handshake (default 10; 0 never)", 0 },
 	{ 0, 0, 0, 0, "When it is over:", 3 },
 	{ "profile", KEY_PROFILE, "NAME", 0,
 	  "The application protocol, which tells when an answer is complete; none follows nothing "
@@ -110,7 +110,7 @@ static const struct argp_option options[] = {
 	  "0 never)",
 	  0 },
 	{ "close-timeout", KEY_CLOSE_TIMEOUT, "SECONDS", 0,
-	  "Wait so long for the peer's close_notify (default 5)", 0 },
+	  "Wait so long for the peer's close_notify (default 5; 0 not at all)", 0 },
 	{ 0, 0, 0, 0, "Input and output:", 4 },
 	{ "crlf", KEY_CRLF, NULL, 0, "Send CRLF for LF", 0 },
 	{ "output", 'o', "FILE", 0, "Write to FILE, which appears only after an acceptable end",
@@ -141,7 +141,8 @@ static uint32_t take_seconds(const char *name, const char *text, struct argp_sta
 	if (errno != 0 || end == text || *end != '\0' || text[0] < '0' || text[0] > '9' ||
 	    seconds > TIMEOUT_MAX_S)
 		argp_error(state, "--%s %s: write seconds, such as 10 or 0.5", name, text);
-	return (uint32_t)(seconds * 1000.0);
+	/* Only 0 itself is 0, which has a meaning of its own. */
+	return seconds > 0.0 && seconds < 0.001 ? 1 : (uint32_t)(seconds * 1000.0);
 }
 
 static void take_profile(struct settings *s, const char *name, struct argp_state *state)

@@ -154,9 +154,9 @@ static void explain_rest(const struct handshake_end *end, struct failure *f)
 
 	if (end->timed_out)
 		failure_set(f,
-		            "the handshake with %s timed out after %u s; is it a TLS port? raise "
+		            "the handshake with %s timed out after %g s; is it a TLS port? raise "
 		            "--connect-timeout if it is slow",
-		            end->peer, end->timeout_ms / 1000);
+		            end->peer, end->timeout_ms / 1000.0);
 	else if (v->read == LW_ENDING_RESET || v->write == LW_ENDING_RESET)
 		failure_set(f,
 		            "%s reset the connection in the handshake; see the server's log, or "

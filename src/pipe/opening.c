@@ -22,11 +22,6 @@ static bool interrupted(struct opening *o)
 	return false;
 }
 
-static unsigned timeout_s(const struct opening *o)
-{
-	return (o->timeout_ms + 999) / 1000;
-}
-
 static enum wait_result wait_for(struct opening *o, unsigned events)
 {
 	return wait_descriptor(o->loop, o->fd, events, o->until_ms, o->interrupted);
@@ -147,9 +142,9 @@ static bool start_tls(struct opening *o)
 		starttls_explain(&s, o->peer, &o->failure);
 	else
 		failure_set(&o->failure,
-		            "%s did not start TLS within %u s: it is silent; check the port, or "
+		            "%s did not start TLS within %g s: it is silent; check the port, or "
 		            "leave out --starttls if TLS begins at once there",
-		            o->peer, timeout_s(o));
+		            o->peer, o->timeout_ms / 1000.0);
 	return false;
 }
 
@@ -202,7 +197,7 @@ static bool fail_handshake(struct opening *o, struct handshake_end *end)
 	end->verdict = &verdict;
 	end->peer = o->peer;
 	end->name = o->servername != NULL ? o->servername : o->address->host;
-	end->timeout_ms = timeout_s(o) * 1000;
+	end->timeout_ms = o->timeout_ms;
 	handshake_explain(end, &o->failure);
 	if (!end->timed_out && !handshake_is_no_tls(end->first, end->first_bytes))
 		say_farewell(o);
