@@ -34,6 +34,8 @@ static void on_ready(void *context)
 static void on_timer(uv_timer_t *timer)
 {
 	((struct waiting *)timer->data)->is_expired = true;
+	/* libuv up to 1.44 runs timers first and then polls, for ever if none is left. */
+	uv_stop(timer->loop);
 }
 
 static void on_gone(void *context)
