@@ -236,6 +236,8 @@ class Names(unittest.TestCase):
                         "PHP", "NET", "nginx", "Apache", "HAProxy", "curl", "git"):
             self.assertIn(program, words)
         self.assertTrue(all(len(line) <= 80 for line in out.splitlines()))
+        programs = re.split(r",\s+", out.split(":\n", 1)[1].split("\n\n")[0].strip())
+        self.assertEqual(len(programs), len(set(programs)), "the entries of a program stand together")
 
     def test_lines_fit_a_terminal(self):
         for words in (["unexpected eof while reading"], ["https"], ["alert", "0"], ["truncated"]):
