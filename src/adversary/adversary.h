@@ -116,6 +116,11 @@ bool adversary_is_scripted(const struct adversary *a);
 bool adversary_is_idle(const struct adversary *a);
 
 enum lw_version adversary_version(const struct adversary *a);
+
+/* Lets a context, the adversary's or its subject's, speak TLS 1.0 to 1.3 in this version alone,
+ * with security level 0, or the old ones would not speak; false: OpenSSL refuses, or it is none of
+ * them. */
+bool adversary_set_version(SSL_CTX *ctx, enum lw_version version);
 const struct adversary_tally *adversary_subject(const struct adversary *a);
 const struct exchange *adversary_exchange(const struct adversary *a);
 

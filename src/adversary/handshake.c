@@ -3,6 +3,7 @@
  * OpenSSL's error queue belongs to the thread, so it is left as clean as it was found.
  */
 #include "adversary/inside.h"
+#include "closure/version.h"
 
 #include <openssl/err.h>
 #include <stdio.h>
@@ -12,13 +13,6 @@
 static const char default_ciphers[] = "AESGCM:CHACHA20:AES:!AESCCM:!aNULL:!PSK:!SRP";
 static const char default_suites[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
-
-static const int wire_versions[] = {
-	[LW_VERSION_TLS1_0] = TLS1_VERSION,
-	[LW_VERSION_TLS1_1] = TLS1_1_VERSION,
-	[LW_VERSION_TLS1_2] = TLS1_2_VERSION,
-	[LW_VERSION_TLS1_3] = TLS1_3_VERSION,
-};
 
 static void keep_secret(const SSL *ssl, const char *line)
 {
@@ -49,14 +43,15 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
 	return SSL_TLSEXT_ERR_OK;
 }
 
-static bool set_versions(SSL_CTX *ctx, enum lw_version version)
+bool adversary_set_version(SSL_CTX *ctx, enum lw_version version)
 {
-	if (version >= sizeof wire_versions / sizeof wire_versions[0] ||
-	    wire_versions[version] == 0)
+	const int wire = lw_version_row(version)->wire;
+
+	if (wire < TLS1_VERSION || wire > TLS1_3_VERSION)
 		return false;
 	SSL_CTX_set_security_level(ctx, 0);
-	return SSL_CTX_set_min_proto_version(ctx, wire_versions[version]) == 1 &&
-	       SSL_CTX_set_max_proto_version(ctx, wire_versions[version]) == 1;
+	return SSL_CTX_set_min_proto_version(ctx, wire) == 1 &&
+	       SSL_CTX_set_max_proto_version(ctx, wire) == 1;
 }
 
 static bool set_suites(SSL_CTX *ctx, const struct adversary_options *o)
@@ -98,8 +93,9 @@ static bool make_context(struct adversary *a)
 	bool serves = o->role == ADVERSARY_SERVER;
 
 	a->ctx = SSL_CTX_new(serves ? TLS_server_method() : TLS_client_method());
-	if (a->ctx == NULL || !set_versions(a->ctx, o->version) || !set_suites(a->ctx, o) ||
-	    !set_alpn(a) || !set_certificate(a) || SSL_CTX_set_num_tickets(a->ctx, o->tickets) != 1)
+	if (a->ctx == NULL || !adversary_set_version(a->ctx, o->version) ||
+	    !set_suites(a->ctx, o) || !set_alpn(a) || !set_certificate(a) ||
+	    SSL_CTX_set_num_tickets(a->ctx, o->tickets) != 1)
 		return false;
 	(void)SSL_CTX_set_options(a->ctx, SSL_OP_NO_RENEGOTIATION);
 	if (o->no_encrypt_then_mac)

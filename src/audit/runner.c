@@ -29,23 +29,10 @@ struct run {
 	enum adversary_action ended; /* memory: the transport, before the subject was in */
 };
 
-static const int wire_versions[] = {
-	[LW_VERSION_TLS1_0] = TLS1_VERSION,
-	[LW_VERSION_TLS1_1] = TLS1_1_VERSION,
-	[LW_VERSION_TLS1_2] = TLS1_2_VERSION,
-	[LW_VERSION_TLS1_3] = TLS1_3_VERSION,
-};
-
 static bool make_ssl(struct run *r)
 {
-	int version = wire_versions[r->setup->version];
-
 	r->ctx = SSL_CTX_new(TLS_client_method());
-	if (r->ctx == NULL)
-		return false;
-	SSL_CTX_set_security_level(r->ctx, 0); /* else 1.0 and 1.1 would not speak */
-	if (SSL_CTX_set_min_proto_version(r->ctx, version) != 1 ||
-	    SSL_CTX_set_max_proto_version(r->ctx, version) != 1)
+	if (r->ctx == NULL || !adversary_set_version(r->ctx, r->setup->version))
 		return false;
 	r->subject.ssl = SSL_new(r->ctx);
 	if (r->subject.ssl == NULL)
