@@ -74,6 +74,12 @@ static uint8_t matched(const struct lw_http1_side *s, const struct name *names, 
 	return 0;
 }
 
+/* What a value or a reason may hold: no control characters (RFC 9110 section 5.5). */
+static bool is_text(uint8_t octet)
+{
+	return (octet >= ' ' && octet != 127) || octet == '\t';
+}
+
 /* What ends a line that may end here, or `other`. */
 static enum lw_http1_state line_end(uint8_t octet, enum lw_http1_state other)
 {
@@ -177,7 +183,7 @@ static enum lw_http1_state step_status_end(struct lw_http1_side *s, uint8_t octe
 static enum lw_http1_state step_reason(struct lw_http1_side *s, uint8_t octet)
 {
 	(void)s;
-	return line_end(octet, octet == 0 ? LW_HTTP1_NOT_HTTP : LW_HTTP1_REASON);
+	return line_end(octet, is_text(octet) ? LW_HTTP1_REASON : LW_HTTP1_NOT_HTTP);
 }
 
 static enum lw_http1_state step_line_cr(struct lw_http1_side *s, uint8_t octet)
@@ -233,7 +239,7 @@ static enum lw_http1_state step_head_cr(struct lw_http1_side *s, uint8_t octet)
 static enum lw_http1_state step_value(struct lw_http1_side *s, uint8_t octet)
 {
 	(void)s;
-	return line_end(octet, octet == 0 ? LW_HTTP1_BAD_FIELD : LW_HTTP1_VALUE);
+	return line_end(octet, is_text(octet) ? LW_HTTP1_VALUE : LW_HTTP1_BAD_FIELD);
 }
 
 /* The end of one number of a Content-Length: it must repeat what is known. */
@@ -326,7 +332,7 @@ static enum lw_http1_state step_chunk_ext(struct lw_http1_side *s, uint8_t octet
 	(void)s;
 	if (octet == '\r')
 		return LW_HTTP1_CHUNK_CR;
-	return octet == '\n' || octet == 0 ? LW_HTTP1_BAD_CHUNK : LW_HTTP1_CHUNK_EXT;
+	return is_text(octet) ? LW_HTTP1_CHUNK_EXT : LW_HTTP1_BAD_CHUNK;
 }
 
 static enum lw_http1_state step_chunk_cr(struct lw_http1_side *s, uint8_t octet)

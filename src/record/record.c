@@ -329,11 +329,15 @@ size_t record_seal(struct record_half *h, uint8_t type, const void *content, siz
 bool record_open(struct record_half *h, const uint8_t *record, size_t len, uint8_t *buffer,
                  struct record_content *out)
 {
-	struct lw_cursor c = lw_cursor_over(record, len), header;
+	struct lw_cursor c = lw_cursor_over(record, len), header, fields;
 	uint8_t type;
+	uint16_t version, body_len;
 
-	if (len > RECORD_MAX || !lw_take_window(&c, HEADER, &header) ||
-	    !lw_take_u8(&(struct lw_cursor){ header.at, 1 }, &type))
+	if (len > RECORD_MAX || !lw_take_window(&c, HEADER, &header))
+		return false;
+	fields = header;
+	if (!lw_take_u8(&fields, &type) || !lw_take_u16(&fields, &version) ||
+	    !lw_take_u16(&fields, &body_len) || body_len != c.left)
 		return false;
 	*out = (struct record_content){ .type = type, .sealed = h->suite != NULL, .bytes = buffer };
 	if (h->suite != NULL) {
