@@ -287,6 +287,11 @@ static bool is_acceptable(const struct run *r)
 	       r->report.bytes_undelivered == 0;
 }
 
+static bool is_lack_of_space(int error)
+{
+	return error == ENOSPC || error == EDQUOT || error == EFBIG;
+}
+
 static void tell_output(const struct run *r)
 {
 	const char *what = r->settings->output != NULL ? r->settings->output : "standard output";
@@ -295,8 +300,9 @@ static void tell_output(const struct run *r)
 		cli_complain("%s was closed early, after %" PRIu64 " bytes", what,
 		             r->report.bytes_to_near);
 	else if (r->near.out_error != 0)
-		cli_complain("cannot write %s: %s; free some space, or choose another place", what,
-		             strerror(r->near.out_error));
+		cli_complain("cannot write %s: %s; %schoose another place", what,
+		             strerror(r->near.out_error),
+		             is_lack_of_space(r->near.out_error) ? "free some space, or " : "");
 	else if (r->report.bytes_undelivered > 0)
 		cli_complain("%" PRIu64 " bytes were read and not written to %s",
 		             r->report.bytes_undelivered, what);

@@ -170,9 +170,10 @@ static void tell_connection(void *ctx, const struct cut_report *report)
 
 	if (report->connect_error != 0) {
 		outcome->unreached = true;
-		cli_complain("connection %llu: cannot reach %s: %s",
-		             (unsigned long long)report->number, outcome->settings->to,
-		             strerror(report->connect_error));
+		cli_complain(
+		    "connection %llu: cannot reach %s: %s; check --to, and that the server runs",
+		    (unsigned long long)report->number, outcome->settings->to,
+		    strerror(report->connect_error));
 		return;
 	}
 	printf("connection %llu: %s, ", (unsigned long long)report->number,

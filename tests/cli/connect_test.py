@@ -330,7 +330,7 @@ class Output(Case):
             server = self.tls_server(lambda stream: (stream.sendall(servers.PAGE), stream.unwrap()))
             done = tap.run(["sh", "-c", '"$0" connect -k 127.0.0.1:%d %s </dev/null' % (server.port, arrange), LASTWORD])
             self.assertEqual(done.returncode, 1, done.stderr)
-            self.assertIn(b"No space left on device", done.stderr)
+            self.assertIn(b"No space left on device; free some space, or choose another place\n", done.stderr)
             self.assertTrue(stat.S_ISCHR(os.stat("/dev/full").st_mode))
 
     def test_standard_output_closes_early(self):
@@ -346,7 +346,7 @@ class Output(Case):
         server = self.tls_server(lambda stream: (stream.sendall(b"hello"), stream.unwrap()))
         done = tap.run(["sh", "-c", '"$0" connect -k 127.0.0.1:%d </dev/null >&-' % server.port, LASTWORD])
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn(b"cannot write standard output: Bad file descriptor", done.stderr)
+        self.assertIn(b"cannot write standard output: Bad file descriptor; choose another place\n", done.stderr)
 
     def test_a_slow_reader_loses_nothing(self):
         server = self.tls_server(lambda stream: (stream.sendall(servers.PAGE * 100), stream.unwrap()))

@@ -349,7 +349,7 @@ class Service(Cut):
             with socket.create_connection(("127.0.0.1", cut.port), timeout=10) as client:
                 client.recv(1)
         self.assertEqual(cut.wait(), 3)
-        self.assertRegex(cut.err, rb"^lastword: connection 1: cannot reach 127\.0\.0\.1:\d+: Connection refused\n$")
+        self.assertRegex(cut.err, rb"^lastword: connection 1: cannot reach 127\.0\.0\.1:\d+: Connection refused; check --to, and that the server runs\n$")
 
 
 class Usage(unittest.TestCase):
