@@ -8,8 +8,9 @@
  * something else; with the longest names only the last one may find no room.
  * No state, no allocation.
  */
-#include <lastword/verdict.h>
+#include "closure/engine.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -87,6 +88,10 @@ static struct phrase name_cause(const struct lw_verdict *v)
 	struct phrase p = { "" };
 	char reason[48];
 
+	if (v->os_error == 0 && v->read == LW_ENDING_FAILED &&
+	    v->warnings > LW_WARNINGS_IN_A_ROW_MAX)
+		snprintf(p.text, sizeof p.text, " (the peer sent %" PRIu32 " warnings)",
+		         v->warnings);
 	if (v->os_error == 0)
 		return p;
 	if (strerror_r(v->os_error, reason, sizeof reason) != 0)

@@ -81,6 +81,8 @@ static const struct row rows[] = {
 	  "The transport ended (FIN) after 512 bytes" NOALERT HARM "; our side was aborted." },
 	{ { V(FAILED, FAILED), .os_error = EIO },
 	  "The connection failed after 512 bytes (Input/output error)" HARM "." },
+	{ { V(FAILED, ABORTED), .warnings = 5, .alert_sent = { true, 2, 10 } },
+	  "The connection failed after 512 bytes (the peer sent 5 warnings)" HARM "; we aborted with the alert unexpected_message." },
 	{ { V(FAILED, ABORTED), .alert_sent = ALERT(2, 20) },
 	  "The connection failed after 512 bytes" HARM "; we aborted with the alert bad_record_mac." },
 	{ { .read = LW_ENDING_FAILED, .write = LW_ENDING_FAILED },
