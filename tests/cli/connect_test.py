@@ -354,9 +354,8 @@ class Output(Case):
         with subprocess.Popen([LASTWORD, "connect", "-k", "127.0.0.1:%d" % server.port], stdin=subprocess.DEVNULL,
                               stdout=writer, stderr=subprocess.PIPE) as client:
             os.close(writer)
-            time.sleep(0.1)  # lets every buffer on the way fill up; nothing depends on how long it is
             got = b""
-            while piece := os.read(reader, 100000):
+            while piece := os.read(reader, 512):  # slower than it is written, so that every buffer fills up
                 got += piece
             os.close(reader)
             self.assertEqual(client.wait(20), 0, client.stderr.read())
