@@ -118,11 +118,14 @@ LW_API LW_MUST_CHECK enum lw_status lw_close(struct lw_stream *s);
 
 /*
  * Ends TLS and keeps the transport: LW_OK once both close_notify were
- * exchanged.  Bytes already read past the peer's alert are copied to `rest`
- * (at most `cap`; `*n` their number); call again while it gives LW_AGAIN.
+ * exchanged; call again while it gives LW_AGAIN.  A stream reads no further
+ * than the record of the peer's alert, so that what follows stands in the
+ * transport: `rest` (of `cap` bytes, NULL is allowed) is for bytes read past
+ * the alert, and `*n`, their number, is always 0 on the adapters there are.
  * Data still arriving goes to lw_read().  LW_UNSUPPORTED before the
- * handshake and after lw_close(); a failed unwrap becomes a close, and the
- * call tells that ending.
+ * handshake, after lw_close(), and where places are unknown because the TLS
+ * library held part of a record when the stream was attached; a failed
+ * unwrap becomes a close, and the call tells that ending.
  * rules: await-peer-before-reuse, await-peer-before-end-of-data
  */
 LW_API LW_MUST_CHECK enum lw_status lw_unwrap(struct lw_stream *s, void *rest, size_t cap,
