@@ -3,19 +3,12 @@
 
 #include <openssl/err.h>
 
-static const int versions[] = {
-	[LW_VERSION_UNKNOWN] = TLS1_3_VERSION, [LW_VERSION_TLS1_0] = TLS1_VERSION,
-	[LW_VERSION_TLS1_1] = TLS1_1_VERSION,  [LW_VERSION_TLS1_2] = TLS1_2_VERSION,
-	[LW_VERSION_TLS1_3] = TLS1_3_VERSION,
-};
-
 static bool set_up(struct bare *b, const struct adversary_options *o)
 {
 	bool serves = o->role == ADVERSARY_CLIENT;
 	b->ctx = SSL_CTX_new(serves ? TLS_server_method() : TLS_client_method());
-	SSL_CTX_set_security_level(b->ctx, 0);
-	if (SSL_CTX_set_min_proto_version(b->ctx, versions[o->version]) != 1 ||
-	    SSL_CTX_set_max_proto_version(b->ctx, versions[o->version]) != 1)
+	if (!adversary_set_version(b->ctx, o->version == LW_VERSION_UNKNOWN ? LW_VERSION_TLS1_3
+	                                                                    : o->version))
 		return false;
 	if (serves) {
 		struct certificate *c = certificate_new(NULL, NULL);

@@ -13,22 +13,12 @@
 /* Loopback delivers at once; this bounds the wait for what never comes. */
 #define QUIET_MS 5
 
-static const int versions[] = {
-	[LW_VERSION_UNKNOWN] = TLS1_3_VERSION, [LW_VERSION_TLS1_0] = TLS1_VERSION,
-	[LW_VERSION_TLS1_1] = TLS1_1_VERSION,  [LW_VERSION_TLS1_2] = TLS1_2_VERSION,
-	[LW_VERSION_TLS1_3] = TLS1_3_VERSION,
-};
-
 static bool make_ssl(struct rig *r)
 {
-	const int version = versions[r->options.version];
-
 	r->ctx = SSL_CTX_new(r->options.serves ? TLS_server_method() : TLS_client_method());
 	if (!r->ctx)
 		return false;
-	SSL_CTX_set_security_level(r->ctx, 0);
-	if (SSL_CTX_set_min_proto_version(r->ctx, version) != 1 ||
-	    SSL_CTX_set_max_proto_version(r->ctx, version) != 1)
+	if (!adversary_set_version(r->ctx, r->options.version))
 		return false;
 	if (r->options.ciphers && SSL_CTX_set_cipher_list(r->ctx, r->options.ciphers) != 1)
 		return false;
@@ -185,6 +175,8 @@ bool rig_begin(struct rig *r, const struct rig_options *options,
 		                          .ciphers = options->ciphers };
 
 	*r = (struct rig){ .options = *options, .now_ms = 1000, .fd = -1 };
+	if (options->version == LW_VERSION_UNKNOWN) /* as the adversary takes it */
+		r->options.version = LW_VERSION_TLS1_3;
 	if (!make_ssl(r) || !make_transport(r, &peer))
 		return false;
 	r->adversary = adversary_new(&peer, script);
