@@ -58,6 +58,53 @@ class Dev(unittest.TestCase):
         self.assertEqual(done.returncode, 3)
         self.assertIn("needs root for that; as root: ./dev install-packages gcc libcmocka-dev", done.stderr.decode())
 
+    def test_a_service_that_comes_with_a_package_is_neither_started_nor_enabled(self):
+        """apt, as it is, but for a package that brings a service: it asks the administrator's switch before it starts one."""
+        folder, root = tap.temp_dir(self), tap.temp_dir(self)
+        services = os.path.join(root, "init.d")
+        os.mkdir(services)
+        self.script(services, "oldd", "")
+        self.script(folder, "apt-get", """
+            case "$*" in *update*) exit 0 ;; esac
+            cp %(root)s/init.d/oldd %(root)s/init.d/newd
+            for name in oldd oldd.service newd newd.service; do
+              %(root)s/policy-rc.d --quiet "$name" start 2; echo "start $name: $?"
+            done""" % {"root": root})
+        for tool in ("update-rc.d", "systemctl"):
+            self.script(folder, tool, 'echo %s "$@"' % tool)
+        text = open(DEV).read()
+        for path, instead in (("/usr/sbin/policy-rc.d", root + "/policy-rc.d"), ("/etc/init.d", services),
+                              ("/lib/systemd/system /etc/systemd/system", root + "/units")):
+            self.assertIn(path, text)
+            text = text.replace(path, instead)
+        self.script(folder, "dev", text)
+        done = tap.run(["/bin/sh", os.path.join(folder, "dev"), "install-packages", "some"],
+                       env=tap.environment(PATH=folder + ":" + os.environ["PATH"]))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        told = done.stdout.decode().splitlines()
+        self.assertEqual(told, ["start oldd: 0", "start oldd.service: 0", "start newd: 101", "start newd.service: 101",
+                                "update-rc.d newd disable", "systemctl --quiet disable newd"])
+        self.assertIn(b"newd is installed, not started, and not enabled", done.stderr)
+        self.assertEqual(sorted(os.listdir(root)), ["init.d"], "the switch is as it was")
+
+    def test_an_administrators_switch_is_left_alone(self):
+        folder, root = tap.temp_dir(self), tap.temp_dir(self)
+        self.script(root, "policy-rc.d", "exit 101")
+        self.script(folder, "apt-get", "")
+        text = open(DEV).read().replace("/usr/sbin/policy-rc.d", root + "/policy-rc.d")
+        self.script(folder, "dev", text)
+        done = tap.run(["/bin/sh", os.path.join(folder, "dev"), "install-packages", "some"],
+                       env=tap.environment(PATH=folder + ":" + os.environ["PATH"]))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(os.path.join(root, "policy-rc.d")) as file:
+            self.assertEqual(file.read(), "#!/bin/sh\nexit 101\n")
+
+    def script(self, folder, name, text):
+        path = os.path.join(folder, name)
+        with open(path, "w") as file:
+            file.write(text if text.startswith("#!") else "#!/bin/sh\n%s\n" % text)
+        os.chmod(path, 0o755)
+
 
 class Ci(unittest.TestCase):
     def test_runs_the_command_of_the_readme(self):
