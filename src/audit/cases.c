@@ -138,8 +138,8 @@ enum judgement judge(const struct audit_expect *expect, const struct conclusion 
 	*why = "";
 	if (c->has_verdict && verdict_fits(expect, &c->verdict) && c->first == expect->says)
 		return JUDGED_RIGHT;
-	if (!c->has_verdict && c->first == expect->says && expect->says == SUBJECT_END)
-		return JUDGED_RIGHT;
+	if (!c->has_verdict && c->first == expect->says && expect->says != SUBJECT_ERROR)
+		return JUDGED_RIGHT; /* a class of its own, so that no other ending reads like it */
 	if (expect->may_refuse && c->first == SUBJECT_ERROR) {
 		*why = "refuses it";
 		return JUDGED_REFUSED;

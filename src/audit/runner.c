@@ -6,7 +6,6 @@
 
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <openssl/err.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -23,36 +22,52 @@ struct run {
 	struct audit_result *result;
 	struct subject_run subject;
 	struct adversary *adversary;
-	SSL_CTX *ctx;
-	BIO *in, *out;               /* memory: to the subject, from the subject */
-	bool shaken;                 /* the subject is in */
-	enum adversary_action ended; /* memory: the transport, before the subject was in */
+	struct stack_context *context;
+	struct lw_transport transport; /* memory */
+	BIO *in, *out;                 /* memory: to the subject, from the subject */
+	bool shaken;                   /* the subject is in */
+	enum adversary_action ended;   /* memory: the transport, before the subject was in */
 };
 
-static bool make_ssl(struct run *r)
+/* The subject's side of a memory transport. */
+static enum lw_io memory_recv(void *context, void *buf, size_t cap, size_t *n, int *os_error)
 {
-	r->ctx = SSL_CTX_new(TLS_client_method());
-	if (r->ctx == NULL || !adversary_set_version(r->ctx, r->setup->version))
+	struct run *r = context;
+
+	(void)os_error;
+	if (BIO_read_ex(r->in, buf, cap, n) == 1)
+		return LW_IO_OK;
+	*n = 0;
+	return r->subject.memory_end;
+}
+
+static enum lw_io memory_send(void *context, const void *buf, size_t len, size_t *n, int *os_error)
+{
+	struct run *r = context;
+
+	(void)os_error;
+	return BIO_write_ex(r->out, buf, len, n) == 1 ? LW_IO_OK : LW_IO_AGAIN;
+}
+
+static bool make_connection(struct run *r)
+{
+	const struct stack_setup client = { .version = r->setup->version };
+	const struct lw_transport memory = { memory_recv, memory_send, r };
+	const struct stack_place place = { .fd = r->subject.fd, .transport = &r->transport };
+
+	r->transport = memory;
+	r->context = r->subject.stack->context_new(&client);
+	if (r->context == NULL)
 		return false;
-	r->subject.ssl = SSL_new(r->ctx);
-	if (r->subject.ssl == NULL)
-		return false;
-	SSL_set_connect_state(r->subject.ssl);
-	return true;
+	r->subject.connection = r->subject.stack->connection_new(r->context, &place);
+	return r->subject.connection != NULL;
 }
 
 static bool make_memory(struct run *r)
 {
 	r->in = BIO_new(BIO_s_mem());
 	r->out = BIO_new(BIO_s_mem());
-	if (r->in == NULL || r->out == NULL) {
-		BIO_free(r->in);
-		BIO_free(r->out);
-		return false;
-	}
-	BIO_set_mem_eof_return(r->in, -1);
-	SSL_set_bio(r->subject.ssl, r->in, r->out);
-	return true;
+	return r->in != NULL && r->out != NULL;
 }
 
 static bool set_blocking(int fd, bool blocking)
@@ -69,10 +84,7 @@ static bool make_sockets(struct run *r, struct adversary_options *options)
 	r->subject.fd = fds[0];
 	options->transport = ADVERSARY_SOCKET;
 	options->fd = fds[1];
-	if (set_blocking(fds[0], false) && SSL_set_fd(r->subject.ssl, fds[0]) == 1)
-		return true;
-	close(fds[1]);
-	return false;
+	return set_blocking(fds[0], false);
 }
 
 static bool begin(struct run *r)
@@ -80,16 +92,20 @@ static bool begin(struct run *r)
 	struct adversary_options options = { .role = ADVERSARY_SERVER,
 		                             .version = r->setup->version,
 		                             .certificate = r->setup->certificate,
-		                             .subject_name = r->setup->subject->name };
+		                             .fd = -1 };
 	bool made;
 
 	r->subject.fd = -1;
+	r->subject.memory_end = LW_IO_AGAIN;
 	r->subject.after = r->setup->after;
-	if (!make_ssl(r))
-		return false;
+	r->subject.stack = r->setup->stack != NULL ? r->setup->stack : &openssl_stack;
+	options.subject_name = subject_name(r->setup->subject, r->subject.stack);
 	made = r->setup->transport == ADVERSARY_SOCKET ? make_sockets(r, &options) : make_memory(r);
-	if (!made)
+	if (!made || !make_connection(r)) {
+		if (options.fd >= 0)
+			close(options.fd);
 		return false;
+	}
 	r->adversary = adversary_new(&options, &r->setup->ending->script);
 	return r->adversary != NULL;
 }
@@ -155,15 +171,11 @@ static bool wait_for_subject(struct run *r)
 static bool shake_hands(struct run *r)
 {
 	for (unsigned quiet = 0; quiet < QUIET_TURNS;) {
+		const enum stack_did did = r->subject.stack->handshake(r->subject.connection);
 		bool moved;
-		int done;
 
-		ERR_clear_error();
-		done = SSL_do_handshake(r->subject.ssl);
-		if (done == 1)
-			return true;
-		if (SSL_get_error(r->subject.ssl, done) != SSL_ERROR_WANT_READ)
-			return false;
+		if (did != STACK_WAITS)
+			return did == STACK_OK;
 		moved = turn_adversary(r);
 		moved = wait_for_subject(r) || moved;
 		quiet = moved ? 0 : quiet + 1;
@@ -232,11 +244,12 @@ static void tidy(struct run *r)
 		r->result->tally = *adversary_subject(r->adversary);
 	}
 	adversary_free(r->adversary);
-	SSL_free(r->subject.ssl);
-	SSL_CTX_free(r->ctx);
+	r->subject.stack->connection_free(r->subject.connection);
+	r->subject.stack->context_free(r->context);
+	BIO_free(r->in);
+	BIO_free(r->out);
 	if (r->subject.fd >= 0)
 		close(r->subject.fd);
-	ERR_clear_error();
 }
 
 void audit_run(const struct audit_setup *setup, struct audit_result *result)

@@ -20,6 +20,7 @@ struct audit_setup {
 	bool after;    /* the subject comes in after the handshake, else before */
 	bool blocking; /* sockets only */
 	const struct subject *subject;
+	const struct stack *stack;             /* NULL: OpenSSL */
 	const struct certificate *certificate; /* of the adversary; NULL: a new one */
 };
 

@@ -98,7 +98,8 @@ static void run_entry(struct showcase *show, struct line *line, int version, int
 	audit_run(setup, &entry->result);
 	if (!entry->result.ran)
 		snprintf(show->trouble, sizeof show->trouble, "%s, TLS %s, %s: %s",
-		         line->ending->name, version_names[version], subjects[subject]->name,
+		         line->ending->name, version_names[version],
+		         subject_name(subjects[subject], &openssl_stack),
 		         entry->result.trouble ? entry->result.trouble : "it did not end");
 	entry->judgement = judge(expect, &entry->result.conclusion, &why);
 	show->tally[subject][entry->judgement]++;

@@ -14,6 +14,11 @@ const char *subject_says_name(enum subject_says says)
 	return says < SUBJECT_CLASSES ? names[says] : "unknown";
 }
 
+const char *subject_name(const struct subject *subject, const struct stack *stack)
+{
+	return subject == &bare_subject ? stack->reading : "stream";
+}
+
 void subject_take(struct subject_run *run, const uint8_t *bytes, size_t len)
 {
 	struct conclusion *c = &run->conclusion;

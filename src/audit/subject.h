@@ -1,6 +1,6 @@
 /*
- * subject: what is tested against the adversary: a reader on an OpenSSL
- * connection, and what it concludes about how its peer ended.
+ * subject: what is tested against the adversary: a reader on a connection of
+ * some TLS library, and what it concludes about how its peer ended.
  *
  * A subject does what it can without blocking and says whether anything moved;
  * the runner alternates it with the adversary.  When nothing moves any more the
@@ -9,9 +9,7 @@
 #ifndef AUDIT_SUBJECT_H
 #define AUDIT_SUBJECT_H
 
-#include <lastword/stream.h>
-
-#include <openssl/ssl.h>
+#include "audit/stack.h"
 
 /* What a reader says when it has read to the end; the classes that a program can act on. */
 enum subject_says {
@@ -34,11 +32,13 @@ struct conclusion {
 };
 
 struct subject_run {
-	SSL *ssl;
-	int fd;              /* -1: memory */
-	bool blocking;       /* the descriptor blocks */
-	bool after;          /* the subject comes in after the handshake */
-	const char *refusal; /* why it could not attach */
+	const struct stack *stack;
+	struct stack_connection *connection;
+	int fd;                /* -1: memory */
+	enum lw_io memory_end; /* what a memory transport says when it is empty; else LW_IO_AGAIN */
+	bool blocking;         /* the descriptor blocks */
+	bool after;            /* the subject comes in after the handshake */
+	const char *refusal;   /* why it could not attach */
 	struct conclusion conclusion;
 	struct lw_stream *stream;
 	uint64_t now_ms;
@@ -46,8 +46,7 @@ struct subject_run {
 };
 
 struct subject {
-	const char *name; /* "SSL_read", "stream" */
-	/* Begins on run->ssl, before or after its handshake; false: refused. */
+	/* Begins on the connection, before or after its handshake; false: refused. */
 	bool (*attach)(struct subject_run *run);
 	/* Does all it can; whether anything moved. */
 	bool (*step)(struct subject_run *run);
@@ -58,11 +57,16 @@ struct subject {
 	void (*leave)(struct subject_run *run);
 };
 
-/* A loop over SSL_read() until it gives no data, then SSL_get_error(): what most programs have. */
+/* The library alone: a loop over its call to read until that gives no data: what most programs
+ * have.
+ */
 extern const struct subject bare_subject;
 
 /* A stream: lw_read() to the end, then lw_close(). */
 extern const struct subject stream_subject;
+
+/* What stands in a ladder or a table: "SSL_read", "stream". */
+const char *subject_name(const struct subject *subject, const struct stack *stack);
 
 /* "end", "truncated", "aborted", "error", "waits". */
 const char *subject_says_name(enum subject_says says);

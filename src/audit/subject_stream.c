@@ -1,13 +1,10 @@
 /*
- * subject_stream: a stream on the same OpenSSL object, driven by the public
+ * subject_stream: a stream on the same TLS object, driven by the public
  * calls alone: lw_read() to the end, once more, then lw_close() until it is
  * over.
  */
 #include "audit/subject.h"
 
-#include <lastword/openssl.h>
-
-#include <openssl/err.h>
 #include <stdio.h>
 
 #define LIMIT_MS 30u /* where the clock is real */
@@ -19,7 +16,7 @@ static bool attach(struct subject_run *run)
 	lw_options_default(&options);
 	if (run->blocking)
 		options.close_timeout_ms = options.drain_timeout_ms = LIMIT_MS;
-	run->stream = lw_openssl_attach(run->ssl, &options, &run->refusal);
+	run->stream = run->stack->attach(run->connection, &options, &run->refusal);
 	return run->stream != NULL;
 }
 
@@ -118,7 +115,6 @@ static void leave(struct subject_run *run)
 {
 	lw_free(run->stream);
 	run->stream = NULL;
-	ERR_clear_error();
 }
 
-const struct subject stream_subject = { "stream", attach, step, idle, transport_ended, leave };
+const struct subject stream_subject = { attach, step, idle, transport_ended, leave };

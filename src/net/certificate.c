@@ -128,6 +128,32 @@ bool certificate_write(const struct certificate *c, const char *certificate_path
 	return file != NULL && close_written(file, PEM_write_X509(file, c->x509) == 1);
 }
 
+static bool take_text(BIO *bio, bool printed, char *text, size_t cap)
+{
+	size_t n = 0;
+	const bool taken =
+	    printed && BIO_read_ex(bio, text, cap - 1, &n) == 1 && BIO_pending(bio) == 0;
+
+	text[n] = '\0';
+	BIO_free(bio);
+	return taken;
+}
+
+bool certificate_print(const struct certificate *c, struct certificate_pem *pem)
+{
+	BIO *certificate = BIO_new(BIO_s_mem()), *key = BIO_new(BIO_s_mem());
+	const bool both = certificate != NULL && key != NULL;
+	const bool printed =
+	    take_text(certificate, both && PEM_write_bio_X509(certificate, c->x509) == 1,
+	              pem->certificate, sizeof pem->certificate);
+
+	return take_text(key,
+	                 both &&
+	                     PEM_write_bio_PrivateKey(key, c->key, NULL, NULL, 0, NULL, NULL) == 1,
+	                 pem->key, sizeof pem->key) &&
+	       printed;
+}
+
 void certificate_free(struct certificate *c)
 {
 	if (c == NULL)

@@ -31,6 +31,15 @@ LW_MUST_CHECK bool certificate_trust(const struct certificate *c, SSL_CTX *ctx);
 LW_MUST_CHECK bool certificate_write(const struct certificate *c, const char *certificate_path,
                                      const char *key_path);
 
+/* For those who take text: key and certificate as PEM, each ended by NUL. */
+struct certificate_pem {
+	char certificate[2048];
+	char key[512];
+};
+
+/* False: out of memory, or no room. */
+LW_MUST_CHECK bool certificate_print(const struct certificate *c, struct certificate_pem *pem);
+
 /* NULL is allowed. */
 void certificate_free(struct certificate *c);
 
