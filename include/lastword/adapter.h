@@ -53,6 +53,27 @@ enum lw_tls {
 	LW_TLS_FAILED        /* it will not go on */
 };
 
+/*
+ * Opens the peer's records when the TLS object has gone, so that a closer can authenticate the
+ * peer's close_notify: keys, initialization vector and record number of the reading direction, as
+ * far as the TLS library exports them.  The state is the caller's memory, who wipes it.
+ */
+struct lw_opener {
+	size_t state_bytes;
+	/*
+	 * Fills `state` for the next record; asked when the library stands between two records and
+	 * holds nothing unread.  false: not for this connection, and nothing was changed.
+	 */
+	bool (*take)(void *context, void *state);
+	/*
+	 * Opens one whole record of `len` bytes, its header included, in place: `*contents` and
+	 * `*n` lie within it, `*type` is the content's own.  false: it is not the peer's, or
+	 * nothing after it can be opened.
+	 */
+	bool (*open)(void *state, uint8_t *record, size_t len, uint8_t *type, uint8_t **contents,
+	             size_t *n);
+};
+
 struct lw_adapter {
 	const char *name; /* "openssl" */
 	enum lw_tls (*handshake)(void *context);
@@ -83,6 +104,16 @@ struct lw_adapter {
 	size_t (*unread)(void *context);
 	/* Undoes what attaching did to the TLS object.  The context's memory is the stream's. */
 	void (*detach)(void *context);
+	/*
+	 * For the closer, which has become the owner of everything.  In place of detach(): drops
+	 * the last reference to the TLS object, so that its memory goes now.  Sends nothing more,
+	 * and neither shuts nor closes the descriptor, whatever the object was told to do with it;
+	 * a session that may be resumed stays so.  The context is not used any more.  NULL: the
+	 * adapter cannot, and the closer refuses its streams.
+	 */
+	void (*release)(void *context);
+	/* NULL: the library exports no keys, and nobody can authenticate without the TLS object. */
+	const struct lw_opener *opener;
 };
 
 /*

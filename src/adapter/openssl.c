@@ -463,6 +463,19 @@ static void openssl_detach(void *context)
 	BIO_free(o->wfilter);
 }
 
+/* Only for a stream that uses the descriptor itself: the BIO is a socket's, and may own it. */
+static void openssl_release(void *context)
+{
+	struct openssl *o = context;
+
+	if (!o->ssl)
+		return;
+	(void)BIO_set_close(o->rbio, BIO_NOCLOSE);
+	if (o->wbio != o->rbio)
+		(void)BIO_set_close(o->wbio, BIO_NOCLOSE);
+	SSL_free(o->ssl); /* on_ssl_free() parts the filters from it */
+}
+
 static const struct lw_adapter adapter = {
 	.name = "openssl",
 	.handshake = openssl_handshake,
@@ -476,6 +489,7 @@ static const struct lw_adapter adapter = {
 	.version = openssl_version,
 	.unread = openssl_unread,
 	.detach = openssl_detach,
+	.release = openssl_release,
 };
 
 /* Attaching */

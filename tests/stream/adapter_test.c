@@ -148,8 +148,8 @@ static void toy_detach(void *context)
 }
 
 static const struct lw_adapter toy_adapter = {
-	"toy",     toy_handshake, toy_read,   toy_peek,    toy_write,  toy_flush,
-	toy_close, toy_fatal,     toy_forget, toy_version, toy_unread, toy_detach,
+	"toy",     toy_handshake, toy_read,    toy_peek,   toy_write,  toy_flush, toy_close,
+	toy_fatal, toy_forget,    toy_version, toy_unread, toy_detach, NULL,      NULL,
 };
 
 static struct lw_stream *attach_toy(struct toy **toy, const uint8_t *in, size_t in_bytes)
