@@ -142,6 +142,13 @@ LW_API void lw_wire_use_transport(struct lw_wire *w, const struct lw_transport *
 LW_API void lw_wire_lose_boundaries(struct lw_wire *w);
 
 /*
+ * And now it holds nothing any more: all that the wire gave it is used up, and it stands between
+ * two records.  Places are known again.  For an adapter whose library reads no further than the
+ * record under way even where the wire cannot see to it.
+ */
+LW_API void lw_wire_find_boundaries(struct lw_wire *w);
+
+/*
  * For the TLS library's I/O callbacks.  LW_IO_OK with `*n` > 0, or LW_IO_AGAIN;
  * an observing wire gives the other answers too.  lw_wire_recv() reads no
  * further than the end of the record under way.

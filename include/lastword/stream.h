@@ -122,14 +122,23 @@ LW_API LW_MUST_CHECK enum lw_status lw_close(struct lw_stream *s);
  * than the record of the peer's alert, so that what follows stands in the
  * transport: `rest` (of `cap` bytes, NULL is allowed) is for bytes read past
  * the alert, and `*n`, their number, is always 0 on the adapters there are.
- * Data still arriving goes to lw_read().  LW_UNSUPPORTED before the
- * handshake, after lw_close(), and where places are unknown because the TLS
- * library held part of a record when the stream was attached; a failed
- * unwrap becomes a close, and the call tells that ending.
+ * Data still arriving goes to lw_read().  LW_UNSUPPORTED, and nothing was sent,
+ * before the handshake is done, after lw_close() or lw_abort(), and while the
+ * TLS library holds bytes that it had read before the stream was attached
+ * (lw_read() uses them up).  Where the peer's close_notify did not come, or ours
+ * could not leave, the unwrap becomes a close: LW_AGAIN until it is over, then
+ * LW_TRUNCATED, LW_ABORTED or LW_ERROR, under every policy: never LW_END.
  * rules: await-peer-before-reuse, await-peer-before-end-of-data
  */
 LW_API LW_MUST_CHECK enum lw_status lw_unwrap(struct lw_stream *s, void *rest, size_t cap,
                                               size_t *n);
+
+/*
+ * Why the transport is not handed back, or cannot be: part of a sentence, such
+ * as "the transport ended before the peer's close_notify".  Static; never NULL;
+ * "" once it is handed back, and while nothing is in the way.
+ */
+LW_API const char *lw_unwrap_why(const struct lw_stream *s);
 
 /*
  * Sends a fatal alert and ends the connection: it never looks like an end to

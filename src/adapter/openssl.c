@@ -34,6 +34,8 @@ struct openssl {
 	uint64_t modes_added;
 	unsigned tickets; /* received: each is a session of its own */
 	int quiet_shutdown;
+	int read_ahead;
+	int lost; /* OpenSSL holds bytes that the wire has not seen */
 	int observing;
 	int direct;    /* the wire uses the descriptor */
 	int unflushed; /* the application's BIOs hold back what they took */
@@ -282,12 +284,32 @@ static enum lw_tls openssl_handshake(void *context)
 	return did == 1 ? LW_TLS_DONE : why_nothing(o);
 }
 
+/* OpenSSL holds part of a record that the wire has not seen. */
+static bool holds_part_of_a_record(const SSL *ssl, int read_ahead)
+{
+	if (strcmp(SSL_rstate_string(ssl), "RH") != 0)
+		return true;
+	if (!SSL_has_pending(ssl))
+		return false;
+	return SSL_pending(ssl) == 0 || read_ahead;
+}
+
+/* It reads no further than it needs, so that one day it holds nothing of that any more. */
+static void look_for_boundaries(struct openssl *o)
+{
+	if (!o->lost || holds_part_of_a_record(o->ssl, o->read_ahead))
+		return;
+	o->lost = 0;
+	lw_wire_find_boundaries(o->wire);
+}
+
 static enum lw_tls openssl_read(void *context, void *buf, size_t cap, size_t *n)
 {
 	struct openssl *o = context;
 	int did;
 
 	did = SSL_read_ex(o->ssl, buf, cap, n);
+	look_for_boundaries(o);
 	if (did == 1)
 		return LW_TLS_DONE;
 	*n = 0;
@@ -302,6 +324,7 @@ static enum lw_tls openssl_peek(void *context)
 	int did;
 
 	did = SSL_peek_ex(o->ssl, &octet, 1, &n);
+	look_for_boundaries(o);
 	return did == 1 ? LW_TLS_DONE : why_nothing(o);
 }
 
@@ -451,6 +474,8 @@ static void openssl_detach(void *context)
 	SSL_set_ex_data(o->ssl, ssl_index, NULL);
 	SSL_clear_mode(o->ssl, (long)o->modes_added);
 	SSL_set_quiet_shutdown(o->ssl, o->quiet_shutdown);
+	if (!o->observing)
+		SSL_set_read_ahead(o->ssl, o->read_ahead);
 	/* The SSL drops its references to the filters; only then may they leave their chains. */
 	if (!BIO_up_ref(o->rfilter) || !BIO_up_ref(o->wfilter))
 		return;
@@ -511,16 +536,6 @@ static const char *refusal(const SSL *ssl, int observing)
 	if (!observing && SSL_is_init_finished(ssl) && SSL_want(ssl) == SSL_WRITING)
 		return "a write is under way: finish it first";
 	return NULL;
-}
-
-/* OpenSSL holds part of a record that the wire has not seen. */
-static bool holds_part_of_a_record(const SSL *ssl)
-{
-	if (strcmp(SSL_rstate_string(ssl), "RH") != 0)
-		return true;
-	if (!SSL_has_pending(ssl))
-		return false;
-	return SSL_pending(ssl) == 0 || SSL_get_read_ahead(ssl);
 }
 
 /*
@@ -598,6 +613,7 @@ static void take_over(struct openssl *o)
 	o->modes_added = MODES & ~(uint64_t)SSL_get_mode(ssl);
 	SSL_set_mode(ssl, MODES);
 	SSL_set_quiet_shutdown(ssl, 0);
+	SSL_set_read_ahead(ssl, 0); /* where the wire does not know where records end */
 	/* One record a call: see record_limit(). */
 	SSL_set_max_send_fragment(ssl, LW_ADAPTER_WRITE_MAX);
 	SSL_set_split_send_fragment(ssl, LW_ADAPTER_WRITE_MAX);
@@ -628,8 +644,11 @@ static struct lw_stream *attach(SSL *ssl, const struct lw_options *options, int 
 	o->observing = observing;
 	o->rbio = SSL_get_rbio(ssl);
 	o->wbio = SSL_get_wbio(ssl);
-	if (holds_part_of_a_record(ssl))
+	o->read_ahead = SSL_get_read_ahead(ssl);
+	o->lost = holds_part_of_a_record(ssl, o->read_ahead);
+	if (o->lost)
 		lw_wire_lose_boundaries(o->wire);
+	o->lost &= !observing; /* records that passed unseen cannot be counted any more */
 	if (SSL_set_ex_data(ssl, ssl_index, o) != 1)
 		goto fail;
 	if (!push_filters(o)) {

@@ -168,6 +168,48 @@ static bool may_unwrap(const struct lw_stream *s)
 	        s->engine.transport == LW_TRANSPORT_HANDED_BACK);
 }
 
+static const char *const no_peer_alert[] = {
+	[LW_ENDING_ABORTED] = "the peer sent a fatal alert instead of close_notify",
+	[LW_ENDING_TRUNCATED] = "the transport ended before the peer's close_notify",
+	[LW_ENDING_RESET] = "the transport was reset before the peer's close_notify",
+	[LW_ENDING_EXPIRED] = "the peer's close_notify did not come in time",
+	[LW_ENDING_ABANDONED] = "the peer's close_notify was not waited for",
+	[LW_ENDING_FAILED] = "something else came instead of the peer's close_notify",
+};
+
+const char *lw_unwrap_why(const struct lw_stream *s)
+{
+	const enum lw_ending read = lw_engine_read_ending(&s->engine);
+	const enum lw_ending write = lw_engine_write_ending(&s->engine);
+
+	if (s->wire.observing)
+		return "on a stream that observes, the application ends TLS itself";
+	if (s->engine.transport == LW_TRANSPORT_HANDED_BACK)
+		return "";
+	if (s->began_end)
+		return "the stream is closed or aborted already";
+	if (!lw_engine_is_established(&s->engine))
+		return "the handshake is not done";
+	if (read != LW_ENDING_OPEN && read != LW_ENDING_CLOSED)
+		return no_peer_alert[read];
+	if (write != LW_ENDING_OPEN && write != LW_ENDING_CLOSED)
+		return "our own close_notify could not leave";
+	if (!s->wire.boundaries_known)
+		return "the TLS library holds bytes that it read before the stream was attached";
+	return "";
+}
+
+/* Whatever the policy tolerates as the end of data, the transport is not the application's. */
+static enum lw_status wind_up_unwrap(struct lw_stream *s)
+{
+	work(s);
+	if (!lw_engine_is_final(&s->engine))
+		return LW_AGAIN;
+	return lw_engine_read_ending(&s->engine) == LW_ENDING_CLOSED
+	           ? lw_stream_write_status(s)
+	           : lw_stream_bare_read_status(s);
+}
+
 enum lw_status lw_unwrap(struct lw_stream *s, void *rest, size_t cap, size_t *n)
 {
 	(void)rest;
@@ -178,7 +220,7 @@ enum lw_status lw_unwrap(struct lw_stream *s, void *rest, size_t cap, size_t *n)
 	if (s->engine.transport == LW_TRANSPORT_HANDED_BACK)
 		return LW_OK;
 	if (lw_engine_is_closing(&s->engine)) /* it failed, and became a close */
-		return wind_up(s);
+		return wind_up_unwrap(s);
 	if (!may_unwrap(s))
 		return LW_UNSUPPORTED;
 	if (!s->asked_unwrap) {
@@ -191,7 +233,7 @@ enum lw_status lw_unwrap(struct lw_stream *s, void *rest, size_t cap, size_t *n)
 		lw_stream_push(s);
 	if (s->engine.transport == LW_TRANSPORT_HANDED_BACK)
 		return LW_OK;
-	return lw_engine_is_closing(&s->engine) ? wind_up(s) : LW_AGAIN;
+	return lw_engine_is_closing(&s->engine) ? wind_up_unwrap(s) : LW_AGAIN;
 }
 
 /* The length of the armed deadline; LW_NO_TIMEOUT for none. */

@@ -260,7 +260,12 @@ enum lw_status lw_stream_read_status(const struct lw_stream *s)
 
 	if (lw_tolerates((enum lw_policy)e->policy, e->complete, ending, e->place))
 		return LW_END; /* rule: end-of-data-on-close-notify */
-	switch (ending) {
+	return lw_stream_bare_read_status(s);
+}
+
+enum lw_status lw_stream_bare_read_status(const struct lw_stream *s)
+{
+	switch (lw_engine_read_ending(&s->engine)) {
 	case LW_ENDING_OPEN:
 		return LW_AGAIN;
 	case LW_ENDING_TRUNCATED:

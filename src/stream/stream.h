@@ -63,6 +63,7 @@ void lw_stream_note_sent(struct lw_stream *s, const void *bytes, size_t len);
 
 /* How the endings read as a status; LW_AGAIN while that side is open. */
 enum lw_status lw_stream_read_status(const struct lw_stream *s);
+enum lw_status lw_stream_bare_read_status(const struct lw_stream *s); /* no policy, no LW_END */
 enum lw_status lw_stream_write_status(const struct lw_stream *s);
 
 /* Observing: what the wire and the TLS library saw. */

@@ -39,6 +39,12 @@ void lw_wire_lose_boundaries(struct lw_wire *w)
 	w->boundaries_known = false;
 }
 
+void lw_wire_find_boundaries(struct lw_wire *w)
+{
+	w->in = (struct lw_boundary){ 0 };
+	w->boundaries_known = true;
+}
+
 /* rule: tcp-end-kind-reported */
 static enum lw_io io_of_errno(int error, int *os_error)
 {

@@ -193,32 +193,11 @@ static void a_stream_that_is_over_waits_for_nothing(void **state)
 	}
 }
 
-static const struct adversary_script resets = SCRIPT(STEP_DATA(10), STEP_RST);
-
-/* "A failed unwrap becomes a close, and the call tells that ending." */
-static void unwrap_of_what_was_reset_tells_the_reset(void **state)
-{
-	(void)state;
-	for (unsigned v = 0; v < VERSIONS; v++) {
-		const struct rig_options o = { .version = all_versions[v] };
-		struct rig r;
-
-		assert_true(rig_begin(&r, &o, &resets));
-		assert_int_equal(rig_read(&r), LW_TRUNCATED);
-		assert_int_equal(call_unwrap(r.stream), LW_TRUNCATED);
-		assert_int_equal(call_unwrap(r.stream), LW_TRUNCATED);
-		assert_int_equal(lw_close(r.stream), LW_TRUNCATED);
-		assert_int_equal(call_unwrap(r.stream), LW_TRUNCATED);
-		rig_end(&r);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		cmocka_unit_test(every_call_says_the_same_again),
 		cmocka_unit_test(a_stream_that_is_over_waits_for_nothing),
-		cmocka_unit_test(unwrap_of_what_was_reset_tells_the_reset),
 	};
 
 	return run_cases(cases);

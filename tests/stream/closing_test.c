@@ -1,12 +1,11 @@
 /*
- * closing: finish, close, unwrap and abort, on real connections and a virtual
+ * closing: finish, close and abort, on real connections and a virtual
  * clock; one case a decision of the design.
  */
 #include "rig.h"
 #include "tests/unit.h"
 
 #include <string.h>
-#include <sys/socket.h>
 
 static const enum lw_version old_versions[] = { LW_VERSION_TLS1_0, LW_VERSION_TLS1_1,
 	                                        LW_VERSION_TLS1_2 };
@@ -23,12 +22,6 @@ static const struct adversary_script late_data =
 static const struct adversary_script fatal_after_ours =
     SCRIPT(STEP_WAIT_CLOSE_NOTIFY, STEP_ALERT(2, 80), STEP_FIN);
 static const struct adversary_script deaf = SCRIPT(STEP_STOP_READING, STEP_SILENCE, STEP_GO);
-static const struct adversary_script unwraps =
-    SCRIPT(STEP_DATA(1000), STEP_WAIT_CLOSE_NOTIFY, STEP_CLOSE_NOTIFY,
-           STEP_PLAINTEXT("in the clear"), STEP_SILENCE);
-static const struct adversary_script cut_before_unwrap =
-    SCRIPT(STEP_DATA(1000), STEP_WAIT_CLOSE_NOTIFY, STEP_FIN);
-
 /* rule: half-close */
 static void finish_in_13_lets_the_whole_answer_come(void **state)
 {
@@ -297,68 +290,6 @@ static void abort_after_finish_sends_nothing(void **state)
 	rig_end(&r);
 }
 
-/* rules: await-peer-before-reuse, await-peer-before-end-of-data */
-static void unwrap_hands_the_transport_back_after_both_alerts(void **state)
-{
-	(void)state;
-	for (int v = LW_VERSION_TLS1_0; v <= LW_VERSION_TLS1_3; v++) {
-		const struct rig_options o = { .version = (enum lw_version)v, .socket = true };
-		enum lw_status status = LW_AGAIN;
-		char rest[32] = "";
-		struct rig r;
-		size_t n;
-
-		assert_true(rig_begin(&r, &o, &unwraps));
-		for (int i = 0; i < 20 && status == LW_AGAIN; i++) {
-			status = lw_unwrap(r.stream, rest, sizeof rest, &n);
-			if (status == LW_AGAIN) /* data still arriving goes to lw_read() */
-				(void)rig_read(&r);
-		}
-		assert_int_equal(status, LW_OK);
-		assert_int_equal(r.bytes, 1000);
-		assert_int_equal(n, 0);
-		assert_int_equal(recv(r.fd, rest, sizeof rest, MSG_DONTWAIT), 12);
-		assert_string_equal(rest, "in the clear");
-		assert_int_equal(lw_close(r.stream), LW_UNSUPPORTED);
-		assert_int_equal(send(r.fd, "me too", 6, MSG_NOSIGNAL), 6);
-		rig_end(&r);
-	}
-}
-
-static void unwrap_fails_when_the_peers_alert_never_came(void **state)
-{
-	(void)state;
-	for (int v = LW_VERSION_TLS1_0; v <= LW_VERSION_TLS1_3; v++) {
-		const struct rig_options o = { .version = (enum lw_version)v, .socket = true };
-		enum lw_status status = LW_AGAIN;
-		struct rig r;
-		size_t n;
-
-		assert_true(rig_begin(&r, &o, &cut_before_unwrap));
-		for (int i = 0; i < 20 && status == LW_AGAIN; i++) {
-			status = lw_unwrap(r.stream, NULL, 0, &n);
-			if (status == LW_AGAIN)
-				(void)rig_read(&r);
-		}
-		assert_int_equal(status, LW_TRUNCATED);
-		assert_int_equal(rig_verdict(&r).read, LW_ENDING_TRUNCATED);
-		rig_end(&r);
-	}
-}
-
-static void unwrap_is_refused_before_the_handshake_and_after_close(void **state)
-{
-	const struct rig_options o = { .version = LW_VERSION_TLS1_3 };
-	struct rig r;
-	size_t n;
-
-	(void)state;
-	assert_true(rig_begin(&r, &o, &silent));
-	assert_int_equal(lw_close(r.stream), LW_AGAIN);
-	assert_int_equal(lw_unwrap(r.stream, NULL, 0, &n), LW_UNSUPPORTED);
-	rig_end(&r);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -375,9 +306,6 @@ int main(void)
 		cmocka_unit_test(alert_and_fin_are_no_bytes_of_ours),
 		cmocka_unit_test(a_fatal_alert_after_our_close_notify_aborts_reading_only),
 		cmocka_unit_test(abort_after_finish_sends_nothing),
-		cmocka_unit_test(unwrap_hands_the_transport_back_after_both_alerts),
-		cmocka_unit_test(unwrap_fails_when_the_peers_alert_never_came),
-		cmocka_unit_test(unwrap_is_refused_before_the_handshake_and_after_close),
 	};
 	return run_cases(tests);
 }
