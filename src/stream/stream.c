@@ -227,6 +227,9 @@ void lw_stream_note_stop(struct lw_stream *s, enum lw_tls did)
 	lw_stream_note_write_end(s);
 	if (s->engine.read & LW_LATCH)
 		return;
+	if (did == LW_TLS_WANTS_READ && s->wire.final.present &&
+	    lw_engine_is_established(&s->engine))
+		did = LW_TLS_ENDED; /* the library took it for a warning */
 	switch (did) {
 	case LW_TLS_DONE:
 		break;
@@ -304,6 +307,12 @@ enum lw_status lw_stream_write_status(const struct lw_stream *s)
 	}
 }
 
+/* What stands in the header of a record: TLS 1.3 says 1.2 there. */
+static uint8_t record_minor(uint16_t version)
+{
+	return version < 0x0304 ? (uint8_t)version : 3;
+}
+
 enum lw_status lw_handshake(struct lw_stream *s)
 {
 	enum lw_tls did;
@@ -322,6 +331,7 @@ enum lw_status lw_handshake(struct lw_stream *s)
 		    s, &(struct lw_engine_event){
 			   .kind = LW_EV_ESTABLISHED,
 			   .version = lw_version_of_wire(s->adapter->version(s->context)) });
+		s->wire.wire_minor = record_minor(s->adapter->version(s->context));
 		s->read_waits = s->write_waits = 0;
 		return lw_engine_is_established(&s->engine) ? LW_OK : LW_ERROR;
 	}

@@ -124,6 +124,9 @@ enum lw_io lw_wire_recv(struct lw_wire *w, void *buf, size_t cap, size_t *n)
 	}
 	if (w->read_end != LW_IO_AGAIN && !w->observing)
 		return LW_IO_AGAIN;
+	/* A library that goes on behind the alert that ended it gets nothing more. */
+	if (w->final.present && lw_engine_is_established(&w->stream->engine))
+		return LW_IO_AGAIN; /* rules: no-io-after-received-error, ignore-after-closure */
 	if (w->boundaries_known && cap > lw_boundary_need(&w->in))
 		cap = lw_boundary_need(&w->in);
 	io = recv_raw(w, buf, cap, n, &w->read_error);
