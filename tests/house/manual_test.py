@@ -47,6 +47,10 @@ def example(header):
     return code.replace("\\e", "\\").replace("\\-", "-")
 
 
+def adapters():
+    return glob.glob(os.path.join(tap.build_dir(), "src", "adapter", "liblastword-*.so"))
+
+
 class Pages(unittest.TestCase):
     maxDiff = None
 
@@ -65,12 +69,14 @@ class Pages(unittest.TestCase):
     def test_each_example_compiles_and_links(self):
         for header in HEADERS:
             with self.subTest(header=header):
+                if "lw_%s_attach" % header in declarations(header) and "liblastword-%s.so" % header not in " ".join(adapters()):
+                    continue  # a TLS library that this build leaves out
                 folder = tap.temp_dir(self)
                 source = os.path.join(folder, "example.c")
                 with open(source, "w") as file:
                     file.write(example(header))
                 self.assertIn("<lastword/%s.h>" % header, example(header))
-                libraries = [tap.built("src/adapter/liblastword-openssl.so"), tap.built("src/stream/liblastword.so")]
+                libraries = [*adapters(), tap.built("src/stream/liblastword.so")]
                 done = tap.run(["gcc", *WARNINGS, "-I" + INCLUDE, "-shared", "-fPIC", "-Wl,--no-undefined,--allow-shlib-undefined",
                                 source, *libraries, "-o", os.path.join(folder, "example.so")])
                 self.assertEqual(done.returncode, 0, done.stderr.decode())
