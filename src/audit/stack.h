@@ -96,5 +96,6 @@ const struct stack *stack_at(unsigned index);
 const struct stack *stack_find(const char *name);
 
 extern const struct stack openssl_stack;
+extern const struct stack wolfssl_stack;
 
 #endif
