@@ -8,6 +8,9 @@ static const struct stack *const stacks[] = {
 #ifdef HAVE_STACK_WOLFSSL
 	&wolfssl_stack,
 #endif
+#ifdef HAVE_STACK_MBEDTLS
+	&mbedtls_stack,
+#endif
 };
 
 const struct stack *stack_at(unsigned index)
