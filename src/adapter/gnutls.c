@@ -1,0 +1,599 @@
+/*
+ * gnutls: the adapter for GnuTLS 3.7.  It includes nothing but installed headers.
+ *
+ * The session's push and pull functions lead into the wire, which takes the socket itself, so that
+ * no call blocks or raises SIGPIPE, or calls the application's own functions.  GnuTLS tells of an
+ * alert by what a call returns, sends none by itself, and asks the transport for a record's header
+ * and then for its body, never for more.  No policy lives here.
+ */
+#include <errno.h>
+#include <gnutls/dtls.h>
+#include <gnutls/socket.h>
+#include <lastword/adapter.h>
+#include <lastword/gnutls.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define RECORD_HEADER 5
+#define WIRE_SSL3     0x0300
+/* Records without data that one call works through, before the caller may do something else. */
+#define TURNS_A_CALL 32
+
+/* What the session's push function does. */
+enum gate {
+	GATE_OPEN,
+	GATE_SHUT,  /* the transport is full */
+	GATE_BROKEN /* it is gone */
+};
+
+struct gnutls {
+	gnutls_session_t session;
+	struct lw_wire *wire;
+	struct lw_gnutls_functions own; /* the application's, or by descriptor */
+	size_t held_bytes;              /* plaintext of a sealed record that is half out */
+	int error;                      /* for which the library goes on no more */
+	enum gate gate;
+	bool established;
+	bool pulled;  /* the library has asked for input since it was attached */
+	bool starved; /* and met none in this call */
+	bool stuffed; /* the transport took no output in this call */
+	bool holds;   /* peeking took an octet */
+	uint8_t octet;
+};
+
+/* The session's transport */
+
+/* Says it to the session itself: errno may have to pass a function of the application's. */
+static ssize_t fail_io(struct gnutls *g, int error)
+{
+	gnutls_transport_set_errno(g->session, error);
+	return -1;
+}
+
+static ssize_t pull(gnutls_transport_ptr_t context, void *buf, size_t cap)
+{
+	struct gnutls *g = context;
+	size_t n;
+
+	/* At a boundary it asks for a header; else it holds part of a record already. */
+	if (!g->pulled && cap != RECORD_HEADER)
+		lw_wire_lose_boundaries(g->wire);
+	g->pulled = true;
+	if (lw_wire_recv(g->wire, buf, cap, &n) == LW_IO_OK)
+		return (ssize_t)n;
+	g->starved = true;
+	return fail_io(g, EAGAIN);
+}
+
+static ssize_t push(gnutls_transport_ptr_t context, const void *buf, size_t len)
+{
+	struct gnutls *g = context;
+	size_t n;
+
+	if (g->gate == GATE_BROKEN)
+		return fail_io(g, EIO);
+	if (g->gate == GATE_OPEN && lw_wire_send(g->wire, buf, len, &n) == LW_IO_OK)
+		return (ssize_t)n;
+	g->stuffed = true;
+	return fail_io(g, EAGAIN);
+}
+
+/* Nobody waits here: pulling tells that there is nothing. */
+static int never_wait(gnutls_transport_ptr_t context, unsigned ms)
+{
+	(void)context, (void)ms;
+	return 1;
+}
+
+/* The application's functions as a transport */
+
+static int error_of(const struct gnutls *g)
+{
+	return g->own.error ? g->own.error(g->own.pull_ptr) : errno;
+}
+
+static enum lw_io io_of_error(int error, int *os_error)
+{
+	if (error == 0 || error == EAGAIN || error == EWOULDBLOCK)
+		return LW_IO_AGAIN;
+	if (error == ECONNRESET || error == EPIPE)
+		return LW_IO_RESET;
+	*os_error = error;
+	return LW_IO_ERROR;
+}
+
+static enum lw_io own_recv(void *context, void *buf, size_t cap, size_t *n, int *os_error)
+{
+	struct gnutls *g = context;
+	ssize_t got;
+
+	*n = 0;
+	do {
+		errno = 0;
+		got = g->own.pull(g->own.pull_ptr, buf, cap);
+	} while (got < 0 && error_of(g) == EINTR);
+	if (got < 0)
+		return io_of_error(error_of(g), os_error);
+	*n = (size_t)got;
+	return got > 0 ? LW_IO_OK : LW_IO_FIN;
+}
+
+static ssize_t push_one(struct gnutls *g, const void *buf, size_t len)
+{
+	giovec_t piece = { .iov_base = NULL, .iov_len = len };
+
+	if (g->own.push)
+		return g->own.push(g->own.push_ptr, buf, len);
+	memcpy(&piece.iov_base, &buf, sizeof buf); /* which drops the const */
+	return g->own.vec_push(g->own.push_ptr, &piece, 1);
+}
+
+static enum lw_io own_send(void *context, const void *buf, size_t len, size_t *n, int *os_error)
+{
+	struct gnutls *g = context;
+	ssize_t put;
+
+	*n = 0;
+	do {
+		errno = 0;
+		put = push_one(g, buf, len);
+	} while (put < 0 && error_of(g) == EINTR);
+	if (put < 0)
+		return io_of_error(error_of(g), os_error);
+	*n = (size_t)put;
+	return put > 0 ? LW_IO_OK : LW_IO_AGAIN;
+}
+
+/* The system's functions, which GnuTLS has inside and does not give out */
+
+static int fd_of(gnutls_transport_ptr_t ptr)
+{
+	return (int)(intptr_t)ptr;
+}
+
+static ssize_t system_pull(gnutls_transport_ptr_t ptr, void *buf, size_t cap)
+{
+	return recv(fd_of(ptr), buf, cap, 0);
+}
+
+static ssize_t system_push(gnutls_transport_ptr_t ptr, const void *buf, size_t len)
+{
+	return send(fd_of(ptr), buf, len, MSG_NOSIGNAL);
+}
+
+/* For two descriptors, one each way, which are a transport to the wire. */
+static ssize_t pull_now(gnutls_transport_ptr_t ptr, void *buf, size_t cap)
+{
+	return recv(fd_of(ptr), buf, cap, MSG_DONTWAIT);
+}
+
+static ssize_t push_now(gnutls_transport_ptr_t ptr, const void *buf, size_t len)
+{
+	return send(fd_of(ptr), buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static const struct lw_gnutls_functions by_descriptor = { .pull = pull_now, .push = push_now };
+
+/* What the library said */
+
+/*
+ * In TLS 1.3 GnuTLS takes user_canceled for an end, and has broken nothing but its own flag: the
+ * record was opened, and the next one can be.  rule: user-canceled-read-on
+ */
+static bool goes_on_after(const struct gnutls *g, int error)
+{
+	return error == GNUTLS_E_FATAL_ALERT_RECEIVED && g->established &&
+	       gnutls_protocol_get_version(g->session) == GNUTLS_TLS1_3 &&
+	       gnutls_alert_get(g->session) == GNUTLS_A_USER_CANCELED;
+}
+
+static void tell_of_alert(struct gnutls *g, gnutls_alert_level_t level)
+{
+	lw_wire_alert_received(g->wire, (uint8_t)level, (uint8_t)gnutls_alert_get(g->session));
+}
+
+static enum lw_tls stop(struct gnutls *g, int error)
+{
+	if (error == GNUTLS_E_FATAL_ALERT_RECEIVED)
+		tell_of_alert(g, GNUTLS_AL_FATAL);
+	g->error = error;
+	return LW_TLS_FAILED;
+}
+
+/* The peer asks for a handshake to 1.2, and nobody here was told to make one: to be refused. */
+static void refuse_handshake(struct gnutls *g)
+{
+	if (g->held_bytes == 0) /* behind half a record an alert would be lost */
+		(void)gnutls_alert_send_appropriate(g->session, GNUTLS_E_REHANDSHAKE);
+}
+
+/* Something that is neither data nor the end of anything. */
+static void pass_over(struct gnutls *g, int code)
+{
+	if (code == GNUTLS_E_WARNING_ALERT_RECEIVED) {
+		tell_of_alert(g, GNUTLS_AL_WARNING);
+	} else if (code == GNUTLS_E_REHANDSHAKE) {
+		refuse_handshake(g);
+	} else if (code == GNUTLS_E_FATAL_ALERT_RECEIVED) {
+		tell_of_alert(g, GNUTLS_AL_WARNING);
+		gnutls_session_force_valid(g->session);
+	}
+}
+
+/* What the turn waits for; LW_TLS_DONE: for nothing, go on. */
+static enum lw_tls waits_for(const struct gnutls *g)
+{
+	if (g->stuffed)
+		return LW_TLS_WANTS_WRITE;
+	return g->starved ? LW_TLS_WANTS_READ : LW_TLS_DONE;
+}
+
+/* The calls of the table */
+
+/* GnuTLS leaves it to the program to say why it goes on no more. */
+static enum lw_tls seal_fatal(void *context)
+{
+	struct gnutls *g = context;
+	int level;
+	const int description = gnutls_error_to_alert(g->error, &level); /* 0: internal_error */
+
+	if (gnutls_alert_send(g->session, GNUTLS_AL_FATAL,
+	                      (gnutls_alert_description_t)description) != 0)
+		return LW_TLS_FAILED;
+	lw_wire_alert_sent(g->wire, GNUTLS_AL_FATAL, (uint8_t)description);
+	return LW_TLS_DONE;
+}
+
+static enum lw_tls fail_handshake(struct gnutls *g, int error)
+{
+	const enum lw_tls did = stop(g, error);
+
+	if (error == GNUTLS_E_SESSION_EOF) {
+		lw_wire_alert_received(g->wire, GNUTLS_AL_WARNING, GNUTLS_A_CLOSE_NOTIFY);
+		return LW_TLS_ENDED;
+	}
+	if (error != GNUTLS_E_FATAL_ALERT_RECEIVED)
+		(void)seal_fatal(g);
+	return did;
+}
+
+static enum lw_tls shake_hands(void *context)
+{
+	struct gnutls *g = context;
+
+	for (int turn = 0; !g->established && turn < TURNS_A_CALL; turn++) {
+		enum lw_tls waits;
+		int did;
+
+		g->starved = g->stuffed = false;
+		did = gnutls_handshake(g->session);
+		if (did < 0 && gnutls_error_is_fatal(did))
+			return fail_handshake(g, did);
+		g->established = did == GNUTLS_E_SUCCESS;
+		if (g->established)
+			break;
+		pass_over(g, did);
+		waits = waits_for(g);
+		if (waits != LW_TLS_DONE)
+			return waits;
+	}
+	/* The system's settings may have switched it on: nobody would see the records. */
+	if (g->established && gnutls_transport_is_ktls_enabled(g->session))
+		return stop(g, GNUTLS_E_UNIMPLEMENTED_FEATURE);
+	return g->established ? LW_TLS_DONE : LW_TLS_WANTS_CALLER;
+}
+
+static enum lw_tls receive(struct gnutls *g, void *buf, size_t cap, size_t *n)
+{
+	*n = 0;
+	for (int turn = 0; turn < TURNS_A_CALL; turn++) {
+		enum lw_tls waits;
+		ssize_t got;
+
+		g->starved = g->stuffed = false;
+		got = gnutls_record_recv(g->session, buf, cap);
+		if (got > 0) {
+			*n = (size_t)got;
+			return LW_TLS_DONE;
+		}
+		if (got == 0) {
+			lw_wire_alert_received(g->wire, GNUTLS_AL_WARNING, GNUTLS_A_CLOSE_NOTIFY);
+			return LW_TLS_ENDED;
+		}
+		if (gnutls_error_is_fatal((int)got) && !goes_on_after(g, (int)got))
+			return stop(g, (int)got);
+		pass_over(g, (int)got);
+		waits = waits_for(g);
+		if (waits != LW_TLS_DONE)
+			return waits;
+	}
+	return LW_TLS_WANTS_CALLER;
+}
+
+static enum lw_tls read_data(void *context, void *buf, size_t cap, size_t *n)
+{
+	struct gnutls *g = context;
+
+	if (!g->holds)
+		return receive(g, buf, cap, n);
+	memcpy(buf, &g->octet, 1);
+	g->holds = false;
+	g->octet = 0;
+	*n = 1;
+	return LW_TLS_DONE;
+}
+
+/* GnuTLS has no call that reads and leaves it there: one octet waits here, the rest inside. */
+static enum lw_tls peek_at_data(void *context)
+{
+	struct gnutls *g = context;
+	enum lw_tls did;
+	size_t n;
+
+	if (g->holds || gnutls_record_check_pending(g->session) > 0)
+		return LW_TLS_DONE;
+	did = receive(g, &g->octet, 1, &n);
+	g->holds = n > 0;
+	return did;
+}
+
+/* As much as leaves in one record: what is longer the library cuts, and does not say where. */
+static size_t record_limit(const struct gnutls *g)
+{
+	const gnutls_range_st all = { LW_ADAPTER_WRITE_MAX, LW_ADAPTER_WRITE_MAX };
+	gnutls_range_st first, rest;
+
+	return gnutls_range_split(g->session, &all, &first, &rest) == 0 ? first.high
+	                                                                : LW_ADAPTER_WRITE_MAX;
+}
+
+static enum lw_tls write_data(void *context, const void *buf, size_t len, size_t *n)
+{
+	struct gnutls *g = context;
+	const size_t limit = record_limit(g);
+	ssize_t did;
+
+	*n = 0;
+	if (len > limit)
+		len = limit;
+	did = gnutls_record_send(g->session, buf, len);
+	if (did < 0 && gnutls_error_is_fatal((int)did))
+		return stop(g, (int)did);
+	/* Sealed in any case, or held behind a KeyUpdate that is. */
+	*n = did < 0 ? len : (size_t)did;
+	g->held_bytes = did < 0 ? len : 0;
+	return did < 0 ? LW_TLS_WANTS_WRITE : LW_TLS_DONE;
+}
+
+static enum lw_tls flush_record(void *context)
+{
+	struct gnutls *g = context;
+	ssize_t did;
+
+	if (g->held_bytes == 0)
+		return LW_TLS_DONE;
+	did = gnutls_record_send(g->session, NULL, 0);
+	/* A KeyUpdate that was due has left with it: then there is nothing more to send. */
+	if (did >= 0 || did == GNUTLS_E_INVALID_REQUEST) {
+		g->held_bytes = 0;
+		return LW_TLS_DONE;
+	}
+	return gnutls_error_is_fatal((int)did) ? stop(g, (int)did) : LW_TLS_WANTS_WRITE;
+}
+
+static enum lw_tls seal_close_notify(void *context)
+{
+	struct gnutls *g = context;
+	const int did = gnutls_bye(g->session, GNUTLS_SHUT_WR);
+
+	if (did == GNUTLS_E_SUCCESS)
+		return LW_TLS_DONE;
+	return gnutls_error_is_fatal(did) ? LW_TLS_FAILED : LW_TLS_WANTS_WRITE;
+}
+
+/*
+ * A client's sessions are copies that the application took, a server's tickets are with the peer,
+ * and GnuTLS does not say whether there are any.  What can be done is: the server's store forgets
+ * it, and no more copies are given out, as after an output that failed.
+ */
+static bool forget_session(void *context)
+{
+	struct gnutls *g = context;
+
+	gnutls_db_remove_session(g->session);
+	g->gate = GATE_BROKEN;
+	(void)gnutls_alert_send(g->session, GNUTLS_AL_WARNING, GNUTLS_A_CLOSE_NOTIFY);
+	g->gate = GATE_OPEN;
+	return false;
+}
+
+static uint16_t wire_version(void *context)
+{
+	const struct gnutls *g = context;
+	const int version = gnutls_protocol_get_version(g->session);
+
+	if (version < GNUTLS_SSL3 || version > GNUTLS_TLS1_3)
+		return 0;
+	return (uint16_t)(WIRE_SSL3 + version - GNUTLS_SSL3);
+}
+
+static size_t count_unread(void *context)
+{
+	const struct gnutls *g = context;
+
+	return gnutls_record_check_pending(g->session) + g->holds;
+}
+
+static void give_back(struct gnutls *g)
+{
+	struct lw_gnutls_functions *own = &g->own;
+
+	if (own->pull == pull_now) { /* a descriptor of the application's may block again */
+		own->pull = system_pull;
+		own->push = system_push;
+	}
+	gnutls_transport_set_ptr2(g->session, own->pull_ptr, own->push_ptr);
+	gnutls_transport_set_pull_function(g->session, own->pull);
+	if (own->push)
+		gnutls_transport_set_push_function(g->session, own->push);
+	else
+		gnutls_transport_set_vec_push_function(g->session, own->vec_push);
+	gnutls_transport_set_pull_timeout_function(
+	    g->session, own->pull_timeout ? own->pull_timeout : gnutls_system_recv_timeout);
+}
+
+static void detach(void *context)
+{
+	struct gnutls *g = context;
+
+	g->octet = 0;
+	give_back(g);
+}
+
+static void release(void *context)
+{
+	gnutls_deinit(((struct gnutls *)context)->session);
+}
+
+static const struct lw_adapter adapter = {
+	.name = "gnutls",
+	.handshake = shake_hands,
+	.read = read_data,
+	.peek = peek_at_data,
+	.write = write_data,
+	.flush = flush_record,
+	.seal_close_notify = seal_close_notify,
+	.seal_fatal = seal_fatal,
+	.forget_session = forget_session,
+	.version = wire_version,
+	.unread = count_unread,
+	.detach = detach,
+	.release = release,
+};
+
+/* Attaching */
+
+static bool is_stream_socket(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof type;
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+}
+
+/* A pointer of an application's is no descriptor, nor is one of ours. */
+static bool is_socket_pointer(gnutls_transport_ptr_t ptr)
+{
+	return (gnutls_transport_ptr_t)(intptr_t)fd_of(ptr) == ptr && fd_of(ptr) >= 0 &&
+	       is_stream_socket(fd_of(ptr));
+}
+
+/* GnuTLS tells its pointers, but not its functions: the application has to say whose they are. */
+static const char *refusal(gnutls_session_t session, const struct lw_gnutls_functions *functions)
+{
+	gnutls_transport_ptr_t in, out;
+
+	gnutls_transport_get_ptr2(session, &in, &out);
+	if (!functions && !(is_socket_pointer(in) && is_socket_pointer(out)))
+		return "the session has no stream socket, or a stream is attached to it already";
+	if (functions && !(functions->pull && (functions->push || functions->vec_push)))
+		return "a function to pull or to push is missing";
+	if (functions && (in != functions->pull_ptr || out != functions->push_ptr))
+		return "the session has other pointers, or a stream is attached to it already";
+	if (gnutls_dtls_get_mtu(session) != 0) /* 0 in all others */
+		return "DTLS has no stream";
+	if (gnutls_transport_is_ktls_enabled(session))
+		return "kernel TLS is active: nobody would see the records";
+	if (gnutls_record_check_corked(session) > 0)
+		return "data is corked: call gnutls_record_uncork() first";
+	return NULL;
+}
+
+/*
+ * Whether the handshake is done, and nothing is half out.  GnuTLS has no calls that tell; sending
+ * nothing at all does, and does nothing else, but for a KeyUpdate that is due.
+ */
+static const char *find_state(struct gnutls *g)
+{
+	unsigned char before[8] = { 0 }, behind[8] = { 0 };
+	ssize_t did;
+
+	(void)gnutls_record_get_state(g->session, 0, NULL, NULL, NULL, before);
+	g->gate = GATE_SHUT;
+	did = gnutls_record_send(g->session, "", 0);
+	g->gate = GATE_OPEN;
+	(void)gnutls_record_get_state(g->session, 0, NULL, NULL, NULL, behind);
+	if (did == GNUTLS_E_AGAIN && memcmp(before, behind, sizeof before) != 0)
+		did = gnutls_record_send(g->session, "", 0);
+	if (did == GNUTLS_E_INVALID_SESSION)
+		return "the connection has ended already";
+	g->established = did == GNUTLS_E_INVALID_REQUEST;
+	if (!g->established && did != GNUTLS_E_UNAVAILABLE_DURING_HANDSHAKE)
+		return "a write is under way: finish it first";
+	if (!g->established && (gnutls_session_get_flags(g->session) & GNUTLS_SFLAGS_EARLY_DATA))
+		return "early data is under way: finish the handshake first";
+	return NULL;
+}
+
+static void take_over(struct gnutls *g, const struct lw_gnutls_functions *functions)
+{
+	const struct lw_transport transport = { own_recv, own_send, g };
+
+	g->own = functions ? *functions : by_descriptor;
+	gnutls_transport_get_ptr2(g->session, &g->own.pull_ptr, &g->own.push_ptr);
+	if (!functions && g->own.pull_ptr == g->own.push_ptr)
+		lw_wire_use_fd(g->wire, fd_of(g->own.pull_ptr));
+	else
+		lw_wire_use_transport(g->wire, &transport);
+	gnutls_transport_set_ptr(g->session, g);
+	gnutls_transport_set_pull_function(g->session, pull);
+	gnutls_transport_set_push_function(g->session, push);
+	gnutls_transport_set_pull_timeout_function(g->session, never_wait);
+	(void)gnutls_record_uncork(g->session, 0); /* there is nothing: it only ends the state */
+}
+
+static struct lw_stream *attach(gnutls_session_t session,
+                                const struct lw_gnutls_functions *functions,
+                                const struct lw_options *options, const char **why)
+{
+	struct lw_stream *s;
+	struct gnutls *g;
+
+	*why = refusal(session, functions);
+	if (*why)
+		return NULL;
+	*why = "out of memory";
+	s = lw_stream_new(&adapter, sizeof *g, options, false);
+	if (!s)
+		return NULL;
+	g = lw_stream_context(s);
+	g->session = session;
+	g->wire = lw_stream_wire(s);
+	take_over(g, functions);
+	*why = find_state(g);
+	if (*why) {
+		give_back(g);
+		lw_stream_drop(s);
+		return NULL;
+	}
+	if (g->established && lw_handshake(s) != LW_OK)
+		*why = "this version of TLS is not known"; /* cannot be: GnuTLS has no other */
+	return s;
+}
+
+struct lw_stream *lw_gnutls_attach(gnutls_session_t session, const struct lw_options *options,
+                                   const char **why)
+{
+	const char *unused;
+
+	return attach(session, NULL, options, why ? why : &unused);
+}
+
+struct lw_stream *lw_gnutls_attach_transport(gnutls_session_t session,
+                                             const struct lw_gnutls_functions *functions,
+                                             const struct lw_options *options, const char **why)
+{
+	const char *unused;
+
+	return attach(session, functions, options, why ? why : &unused);
+}
