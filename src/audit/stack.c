@@ -5,6 +5,9 @@
 
 static const struct stack *const stacks[] = {
 	&openssl_stack,
+#ifdef HAVE_STACK_GNUTLS
+	&gnutls_stack,
+#endif
 #ifdef HAVE_STACK_WOLFSSL
 	&wolfssl_stack,
 #endif

@@ -96,6 +96,7 @@ const struct stack *stack_at(unsigned index);
 const struct stack *stack_find(const char *name);
 
 extern const struct stack openssl_stack;
+extern const struct stack gnutls_stack;
 extern const struct stack wolfssl_stack;
 extern const struct stack mbedtls_stack; /* if it was found */
 
