@@ -19,6 +19,9 @@ static const struct exception exceptions[] = {
 
 	{ "gnutls", "split-alert", TO_12, FAILED, "it refuses an alert in two records" },
 	{ "gnutls", "joined-alerts", ALWAYS, TRUNCATED, "it looks at the first alert of a record only" },
+
+	{ "wolfssl", "split-alert", TO_12, FAILED, "it refuses an alert in two records" },
+	{ "wolfssl", "joined-alerts", TO_12, FAILED, "it refuses two alerts in a record" },
 };
 /* clang-format on */
 
