@@ -1,6 +1,8 @@
 """servers: real servers on the loopback for tests of the command, each in a folder of its own and ended with its case.
 A function starts one and returns its port.  It must not know what the tests conclude."""
+import grp
 import os
+import pwd
 import socket
 import subprocess
 import threading
@@ -105,6 +107,67 @@ def gnutls_serv(case, certificate, *options):
     port = tap.free_port()
     tap.start(case, ["gnutls-serv", "--port", port, "--x509certfile", certificate.certificate, "--x509keyfile",
                      certificate.key, *options], port=port)
+    return port
+
+
+def proftpd(case, certificate):
+    """proftpd with mod_tls: AUTH TLS, CCC; the user `somebody` with the password `secret`."""
+    folder, port = tap.temp_dir(case), tap.free_port()
+    os.chmod(folder, 0o755)
+    secret = subprocess.run(["openssl", "passwd", "-1", "secret"], stdout=subprocess.PIPE, check=True, timeout=30)
+    write(folder, "passwd", "somebody:%s:%d:%d::%s:/bin/sh\n" % (secret.stdout.decode().strip(), os.geteuid(), os.getegid(), folder))
+    write(folder, "group", "people:x:%d:somebody\n" % os.getegid())
+    for name in ("passwd", "group"):
+        os.chmod(os.path.join(folder, name), 0o600)
+    config = write(folder, "proftpd.conf", """
+        ServerName here
+        ServerType standalone
+        DefaultServer on
+        DefaultAddress 127.0.0.1
+        Port %(port)d
+        UseIPv6 off
+        UseReverseDNS off
+        PidFile %(folder)s/pid
+        ScoreboardFile %(folder)s/scoreboard
+        DelayTable none
+        TransferLog none
+        WtmpLog off
+        User %(user)s
+        Group %(group)s
+        ModulePath /usr/lib/proftpd
+        LoadModule mod_tls.c
+        AuthOrder mod_auth_file.c
+        AuthUserFile %(folder)s/passwd
+        AuthGroupFile %(folder)s/group
+        RequireValidShell off
+        RootLogin on
+        TLSEngine on
+        TLSLog %(folder)s/tls.log
+        TLSProtocol TLSv1.2 TLSv1.3
+        TLSECCertificateFile %(cert)s
+        TLSECCertificateKeyFile %(key)s
+        """ % {"folder": folder, "port": port, "cert": certificate.certificate, "key": certificate.key, "user": pwd.getpwuid(os.geteuid()).pw_name,
+               "group": grp.getgrgid(os.getegid()).gr_name})
+    tap.start(case, ["proftpd", "-n", "-c", config], port=port)
+    return port
+
+
+def slapd(case, certificate):
+    """slapd with StartTLS and an empty database."""
+    folder, port = tap.temp_dir(case), tap.free_port()
+    os.mkdir(os.path.join(folder, "db"))
+    config = write(folder, "slapd.conf", """
+include /etc/ldap/schema/core.schema
+pidfile %(folder)s/pid
+TLSCertificateFile %(cert)s
+TLSCertificateKeyFile %(key)s
+modulepath /usr/lib/ldap
+moduleload back_mdb
+database mdb
+suffix "dc=example,dc=org"
+directory %(folder)s/db
+""" % {"folder": folder, "cert": certificate.certificate, "key": certificate.key})
+    tap.start(case, ["slapd", "-d", "0", "-h", "ldap://127.0.0.1:%d/" % port, "-f", config], port=port)
     return port
 
 

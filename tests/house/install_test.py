@@ -6,13 +6,11 @@ import json
 import os
 import re
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import prefix
 import tap
-
-WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 
 # What the README's lines stand in: a connection to 127.0.0.1:ARGV[1], a request sent, and a file.
 AROUND = """#define _POSIX_C_SOURCE 200809L
@@ -83,37 +81,21 @@ def declared_functions():
 class Install(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.root = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="lastword-install."))
-        done = tap.run(["meson", "install", "-C", tap.build_dir(), "--no-rebuild", "--quiet", "--destdir", cls.root],
-                       seconds=60)
-        if done.returncode:
-            raise AssertionError(done.stdout.decode() + done.stderr.decode())
-
-    def one(self, pattern):
-        found = [name for name in glob.glob(os.path.join(self.root, "**", pattern), recursive=True)
-                 if os.path.isfile(name)]
-        self.assertEqual(len(found), 1, "%s: %s" % (pattern, found))
-        return found[0]
+        cls.prefix = prefix.Prefix(cls)
+        cls.root, cls.one, cls.pkg_config = cls.prefix.root, cls.prefix.one, cls.prefix.pkg_config
 
     def dynamic_names(self, library):
         lines = self.output("nm", "-D", "--defined-only", "--format=posix", self.one("lib%s.so" % library)).splitlines()
         return {line.split()[0] for line in lines}
 
-    def output(self, *argv, env=None):
-        done = tap.run(argv, env=env)
-        self.assertEqual(done.returncode, 0, " ".join(argv) + "\n" + done.stdout.decode() + done.stderr.decode())
-        return done.stdout.decode()
-
-    def pkg_config(self, *argv):
-        env = tap.environment(PKG_CONFIG_PATH=os.path.dirname(self.one("lastword.pc")), PKG_CONFIG_SYSROOT_DIR=self.root)
-        return self.output("pkg-config", *argv, env=env).split()
+    output = staticmethod(prefix.output)
 
     def build_example(self, *flags):
         folder = tap.temp_dir(self)
         source, made = os.path.join(folder, "example.c"), os.path.join(folder, "example")
         with open(source, "w") as file:
             file.write(AROUND % example())
-        self.output("gcc", *WARNINGS, source, "-o", made, *flags)
+        self.output("gcc", "-std=c11", *prefix.WARNINGS, source, "-o", made, *flags)
         return made
 
     def test_installs_each_library_shared_static_and_for_pkg_config(self):

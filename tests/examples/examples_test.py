@@ -1,0 +1,155 @@
+#!/usr/bin/python3
+"""examples: each is built against an installation in an empty folder, as README.md there says, and run against real
+peers: the whole stream gives exit status 0, a cut one something else and a sentence."""
+import os
+import re
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "cli")]
+import prefix
+import servers
+import tap
+
+EXAMPLES = os.path.join(tap.ROOT, "examples")
+LASTWORD = tap.built("lastword")
+CUTS = ("fin", "inside", "rst")
+VERSIONS = ("1.2", "1.3")
+
+
+def packages_of(name):
+    """The command of the file's own head: `cc name.c -o name $(pkg-config --cflags --libs PACKAGES)`."""
+    with open(os.path.join(EXAMPLES, name)) as file:
+        found = re.search(r"^ \*     (?:cc|c\+\+ -std=c\+\+17) (\S+) -o (\S+) \$\(pkg-config --cflags --libs ([^)]+)\)$", file.read(), re.M)
+    if not found or (found[1], found[2]) != (name, os.path.splitext(name)[0]):
+        raise AssertionError("%s does not say how it is built" % name)
+    return found[3].split()
+
+
+class Case(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.prefix = prefix.Prefix(cls)
+        cls.shared = servers.Shared(cls)
+        cls.folder = tap.temp_dir(cls.shared)
+        os.chmod(cls.folder, 0o755)
+        cls.certificate = servers.Certificate(cls.folder)
+        cls.roots = cls.certificate.certificate
+
+    def built(self, name):
+        """The example, built once."""
+        made = os.path.join(self.folder, os.path.splitext(name)[0])
+        if not os.path.exists(made):
+            compiler = ("gcc", "-std=c11", "-D_POSIX_C_SOURCE=200809L") if name.endswith(".c") else ("g++", "-std=c++17")
+            self.prefix.build(os.path.join(EXAMPLES, name), made, *packages_of(name), compiler=compiler)
+        return made
+
+    def cut(self, port, how, after, *options):
+        """`lastword cut` in front of `port`; its own."""
+        return tap.start(self, [LASTWORD, "cut", "--to", "127.0.0.1:%s" % port, "--how", how, "--after", after, *options],
+                         line=r"^127.0.0.1:(\d+)$").said[1]
+
+    def assert_tells_cut(self, done, name):
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr.decode(), r"(?m)^%s: The transport (ended \(FIN\)|was reset \(RST\)).* without close_notify" % name)
+
+
+class Clients(Case):
+    """nginx tells the length of / and not that of /open."""
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.nginx = servers.nginx(cls.shared, cls.certificate)
+
+    def fetch(self, name, port, path):
+        done = tap.run([self.built(name), "127.0.0.1", port, self.roots, path])
+        done.body = done.stdout.split(b"\r\n\r\n", 1)[-1]
+        return done
+
+    def claim_client_is_right(self, name):
+        for path in ("/", "/open"):
+            with self.subTest(path=path):
+                done = self.fetch(name, self.nginx, path)
+                self.assertEqual((done.returncode, done.body), (0, servers.PAGE), done.stderr)
+            for how in CUTS:
+                for version in VERSIONS:
+                    with self.subTest(path=path, how=how, version=version):
+                        done = self.fetch(name, self.cut(self.nginx, how, "4r"), path)
+                        self.assert_tells_cut(done, os.path.splitext(name)[0])
+                        self.assertNotEqual(done.body, servers.PAGE)
+
+    def test_client(self):
+        self.claim_client_is_right("client.c")
+
+    def test_a_client_takes_a_page_whose_length_is_known_without_close_notify(self):
+        for path, status in (("/", 0), ("/open", 1)):
+            with self.subTest(path=path):
+                done = self.fetch("client.c", self.cut(self.nginx, "drop-alert", "0"), path)
+                self.assertEqual((done.returncode, done.body), (status, servers.PAGE), done.stderr)
+
+    def test_a_client_refuses_a_certificate_that_it_does_not_know(self):
+        other = servers.Certificate(tap.temp_dir(self))
+        done = tap.run([self.built("client.c"), "127.0.0.1", self.nginx, other.certificate, "/"])
+        self.assertEqual((done.returncode, done.stdout), (1, b""))
+
+
+class Server(Case):
+    """Its clients are openssl s_client, and the same through a cut."""
+    def upload(self, through, options=()):
+        server = tap.start(self, [self.built("server.c"), "127.0.0.1:0", self.certificate.certificate, self.certificate.key],
+                           line=r"^server: listens on port (\d+)$")
+        client = tap.run(["openssl", "s_client", "-quiet", "-no_ign_eof", *options, "-connect",
+                          "127.0.0.1:%s" % through(server.said[1])], input=servers.PAGE)
+        self.assertIsNotNone(server.wait())
+        return server, client
+
+    def test_server(self):
+        for version in VERSIONS:
+            with self.subTest(version=version):
+                server, _ = self.upload(lambda port: port, ["-tls" + version.replace(".", "_")])
+                self.assertEqual((server.wait(), server.out), (0, servers.PAGE), server.tell())
+            for how in CUTS:
+                with self.subTest(version=version, how=how):
+                    server, _ = self.upload(lambda port: self.cut(port, how, "2r", "--direction", "to-server"),
+                                            ["-tls" + version.replace(".", "_")])
+                    self.assertEqual(server.wait(), 1, server.tell())
+                    self.assertIn(b" without close_notify", server.err)
+                    self.assertNotEqual(server.out, servers.PAGE)
+
+
+class Unwrap(Case):
+    def test_ftp_ccc(self):
+        """proftpd answers close_notify and goes on in the clear."""
+        port = servers.proftpd(self, self.certificate)
+        done = tap.run([self.built("ftp_ccc.c"), "127.0.0.1", port, self.roots, "somebody", "secret"])
+        told = done.stdout.decode()
+        self.assertEqual(done.returncode, 0, told + done.stderr.decode())
+        self.assertRegex(told, r"(?m)^TLS   200 .*\nclear 257 ")
+
+    def test_ldap_stoptls(self):
+        """slapd answers close_notify and closes the connection."""
+        port = servers.slapd(self, self.certificate)
+        done = tap.run([self.built("ldap_stoptls.c"), "127.0.0.1", port, self.roots])
+        told = done.stdout.decode()
+        self.assertEqual(done.returncode, 0, told + done.stderr.decode())
+        self.assertRegex(told, r"(?m)^TLS   a message of kind 0x65")
+        self.assertIn(b"closed the connection together with TLS", done.stderr)
+
+
+class Readme(unittest.TestCase):
+    def test_every_example_has_its_line(self):
+        with open(os.path.join(EXAMPLES, "README.md")) as file:
+            told = re.findall(r"^\| \[(\S+)\]\((\S+)\) \|", file.read(), re.M)
+        self.assertEqual([name for name, link in told], [link for name, link in told])
+        self.assertEqual(sorted(name for name, _ in told), sorted(name for name in os.listdir(EXAMPLES) if name != "README.md"))
+
+    def test_every_example_says_how_it_is_built(self):
+        for name in os.listdir(EXAMPLES):
+            if name != "README.md":
+                with self.subTest(example=name):
+                    self.assertIn("lastword", " ".join(packages_of(name)))
+
+
+if __name__ == "__main__":
+    tap.main()
