@@ -37,9 +37,11 @@ struct wolfssl {
 	size_t rest_bytes;
 	size_t rest_capacity;
 	WOLFSSL_ALERT_HISTORY told; /* of these alerts the wire knows */
+	int asked_bytes;            /* of what wolfSSL asked for last, not given yet */
 	bool established;
 	bool has_read;
-	bool failed; /* wolfSSL will not go on */
+	bool is_lost; /* part of a record was in wolfSSL before we came */
+	bool failed;  /* wolfSSL will not go on */
 };
 
 /* Where a stream's context is found again from a WOLFSSL; -1: wolfSSL has no index left. */
@@ -117,19 +119,31 @@ static void note_sent(struct wolfssl *o)
 	lw_wire_alert_sent(o->wire, (uint8_t)now.last_tx.level, (uint8_t)now.last_tx.code);
 }
 
+/* wolfSSL asks for a header, then for what the header says, and for no byte more. */
+static void follow_request(struct wolfssl *o, int len)
+{
+	if (!o->has_read && len != HEADER_BYTES) {
+		lw_wire_lose_boundaries(o->wire);
+		o->is_lost = true;
+	} else if (o->is_lost && len == HEADER_BYTES && o->asked_bytes == 0) {
+		lw_wire_find_boundaries(o->wire);
+		o->is_lost = false;
+	}
+	o->has_read = true;
+	o->asked_bytes = len;
+}
+
 static int on_recv(WOLFSSL *ssl, char *buf, int len, void *context)
 {
 	struct wolfssl *o = context;
 	size_t n;
 
 	(void)ssl;
-	/* wolfSSL asks for a header, then for what the header says. */
-	if (!o->has_read && len != HEADER_BYTES)
-		lw_wire_lose_boundaries(o->wire);
-	o->has_read = true;
+	follow_request(o, len);
 	note_received(o);
 	if (len <= 0 || lw_wire_recv(o->wire, buf, (size_t)len, &n) != LW_IO_OK)
 		return WOLFSSL_CBIO_ERR_WANT_READ;
+	o->asked_bytes -= (int)n;
 	return (int)n;
 }
 
