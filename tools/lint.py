@@ -44,7 +44,7 @@ class Tree:
         with open(self.path(name), encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def files(self, *ends, below=("src", "include", "tests")):
+    def files(self, *ends, below=("src", "include", "tests", "examples")):
         """Files below the folders named, as paths from the root, in order."""
         found = []
         for top in below:
@@ -64,7 +64,7 @@ def lines_of(output):
 
 @rule("clang-format would change nothing")
 def layout(tree):
-    files = tree.files(".c", ".h")
+    files = tree.files(".c", ".h", ".cpp")
     done = tree.run("clang-format-14", "--dry-run", "--Werror", "--style=file", *files) if files else None
     return [line for line in lines_of(done.stdout) if ": error:" in line] if done and done.returncode else []
 
@@ -114,7 +114,7 @@ def function_length(tree):
 
 @rule("no file over %d lines" % FILE_LINES)
 def file_length(tree):
-    counted = ((name, tree.text(name).count("\n")) for name in tree.files(".c", ".h", ".py", below=("src", "include", "tests", "tools")))
+    counted = ((name, tree.text(name).count("\n")) for name in tree.files(".c", ".h", ".py", below=("src", "include", "tests", "tools", "examples")))
     return ["%s: %d lines" % row for row in counted if row[1] > FILE_LINES]
 
 
@@ -164,9 +164,9 @@ def banned(tree):
     return findings
 
 
-@rule("every file of src opens by saying what it does")
+@rule("every file of src, include and examples opens by saying what it does")
 def opening(tree):
-    return ["%s: does not open with a comment" % name for name in tree.files(".c", ".h", below=("src", "include"))
+    return ["%s: does not open with a comment" % name for name in tree.files(".c", ".h", ".cpp", below=("src", "include", "examples"))
             if not tree.text(name).startswith("/*")]
 
 

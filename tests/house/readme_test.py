@@ -26,7 +26,7 @@ class Documents(unittest.TestCase):
 
     def test_every_file_named_in_passing_exists(self):
         for page in PAGES:
-            for name in re.findall(r"`((?:src|tests|tools|data|docs|include|man)/[\w./-]*)`", text(page)):
+            for name in re.findall(r"`((?:src|tests|tools|data|docs|include|man|examples)/[\w./-]*)`", text(page)):
                 with self.subTest(page=os.path.basename(page), name=name):
                     self.assertTrue(os.path.exists(os.path.join(tap.ROOT, name)))
 
