@@ -6,7 +6,9 @@ import tempfile
 
 import tap
 
-WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
+C = ("gcc", "-std=c11", "-Wshadow", "-D_POSIX_C_SOURCE=200809L")
+CXX = ("g++", "-std=c++17")
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
 
 
 class Prefix:
@@ -30,7 +32,7 @@ class Prefix:
         env = tap.environment(PKG_CONFIG_PATH=os.path.dirname(self.one("lastword.pc")), PKG_CONFIG_SYSROOT_DIR=self.root)
         return output("pkg-config", *argv, env=env).split()
 
-    def build(self, source, made, *packages, compiler=("gcc", "-std=c11", "-D_POSIX_C_SOURCE=200809L")):
+    def build(self, source, made, *packages, compiler=C):
         """As a person builds it, but with every warning an error; finds the shared libraries by itself."""
         output(*compiler, *WARNINGS, source, "-o", made, "-Wl,-rpath," + self.library_folder(),
                *self.pkg_config("--cflags", "--libs", *packages))

@@ -41,7 +41,7 @@ class Case(unittest.TestCase):
         """The example, built once."""
         made = os.path.join(self.folder, os.path.splitext(name)[0])
         if not os.path.exists(made):
-            compiler = ("gcc", "-std=c11", "-D_POSIX_C_SOURCE=200809L") if name.endswith(".c") else ("g++", "-std=c++17")
+            compiler = prefix.C if name.endswith(".c") else prefix.CXX
             self.prefix.build(os.path.join(EXAMPLES, name), made, *packages_of(name), compiler=compiler)
         return made
 
@@ -68,6 +68,7 @@ class Clients(Case):
         return done
 
     def claim_client_is_right(self, name):
+        own = os.path.splitext(name)[0]
         for path in ("/", "/open"):
             with self.subTest(path=path):
                 done = self.fetch(name, self.nginx, path)
@@ -76,11 +77,38 @@ class Clients(Case):
                 for version in VERSIONS:
                     with self.subTest(path=path, how=how, version=version):
                         done = self.fetch(name, self.cut(self.nginx, how, "4r"), path)
-                        self.assert_tells_cut(done, os.path.splitext(name)[0])
+                        self.assert_tells_cut(done, own)
                         self.assertNotEqual(done.body, servers.PAGE)
 
     def test_client(self):
         self.claim_client_is_right("client.c")
+
+    def test_client_in_an_event_loop(self):
+        self.claim_client_is_right("uv_client.c")
+
+    def test_client_in_cxx(self):
+        self.claim_client_is_right("stream.cpp")
+
+    def watch(self, port, path):
+        done = tap.run([self.built("curl_observe.c"), "https://127.0.0.1:%s%s" % (port, path), self.roots])
+        self.assertRegex(done.stderr.decode(), r"(?m)^curl_observe: (The|We) .*\.$")
+        return done
+
+    def test_curl_observed(self):
+        for path in ("/", "/open"):
+            with self.subTest(path=path):
+                done = self.watch(self.nginx, path)
+                self.assertEqual((done.returncode, done.stdout), (0, servers.PAGE), done.stderr)
+            for how in CUTS:
+                for version in VERSIONS:
+                    with self.subTest(path=path, how=how, version=version):
+                        done = self.watch(self.cut(self.nginx, how, "4r"), path)
+                        self.assertEqual(done.returncode, 1, done.stderr)
+                        self.assertIn(b" without close_notify", done.stderr)
+        for path, status in (("/", 0), ("/open", 1)):  # nothing is missing but the alert
+            with self.subTest(path=path):
+                done = self.watch(self.cut(self.nginx, "drop-alert", "0"), path)
+                self.assertEqual((done.returncode, done.stdout), (status, servers.PAGE), done.stderr)
 
     def test_a_client_takes_a_page_whose_length_is_known_without_close_notify(self):
         for path, status in (("/", 0), ("/open", 1)):

@@ -95,7 +95,7 @@ class Install(unittest.TestCase):
         source, made = os.path.join(folder, "example.c"), os.path.join(folder, "example")
         with open(source, "w") as file:
             file.write(AROUND % example())
-        self.output("gcc", "-std=c11", *prefix.WARNINGS, source, "-o", made, *flags)
+        self.output("gcc", "-std=c11", "-Wshadow", *prefix.WARNINGS, source, "-o", made, *flags)
         return made
 
     def test_installs_each_library_shared_static_and_for_pkg_config(self):
