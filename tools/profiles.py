@@ -24,7 +24,8 @@ CLOSED = {
     'reuse': ['unstated', 'no', 'yes', 'forbidden'],
     'on_truncation': ['unstated', 'retry', 'error-unless-complete', 'error'],
     # The kinds of framing/tracker.h, but for what only an upgrade leads to.
-    'framing': ['unsure', 'by-close', 'http1', 'websocket', 'lines', 'smtp', 'ftp', 'dns', 'postgresql',
+    'framing': ['unsure', 'by-close', 'http1', 'websocket', 'lines', 'smtp', 'ftp', 'pop3', 'nntp',
+                'imap', 'sieve', 'dns', 'postgresql',
                 'ldap', 'mqtt', 'syslog', 'radius', 'diameter', 'epp', 'kerberos', 'nts-ke', 'snmp',
                 'cops', 'mysql'],
 }

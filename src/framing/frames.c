@@ -23,6 +23,11 @@ void lw_frames_init(struct lw_tracker *t, const struct lw_frame_row *row)
 	f->requests.request = true;
 }
 
+void lw_frames_greeted(struct lw_tracker *t)
+{
+	t->state.frames.owed = 0;
+}
+
 static uint64_t read_fixed(const struct lw_frame_row *row, struct lw_cursor c)
 {
 	uint64_t big, little = 0;

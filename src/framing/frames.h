@@ -84,6 +84,7 @@ extern const struct lw_frame_row lw_frame_dns, lw_frame_postgresql, lw_frame_lda
 
 /* For tracker.c. */
 void lw_frames_init(struct lw_tracker *t, const struct lw_frame_row *row);
+void lw_frames_greeted(struct lw_tracker *t);
 void lw_frames_requests(struct lw_tracker *t, struct lw_cursor *c);
 void lw_frames_answers(struct lw_tracker *t, struct lw_cursor *c);
 bool lw_frames_complete(const struct lw_tracker *t);

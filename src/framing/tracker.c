@@ -13,13 +13,25 @@
 /* What the state may take. */
 _Static_assert(sizeof(((struct lw_tracker *)0)->state) <= 128, "the state is bounded");
 
+/* What a way of reading knows of one protocol: a row of its own. */
+union protocol {
+	const void *none;
+	const struct lw_line_row *line;
+	const struct lw_frame_row *frame;
+	const struct lw_block_row *block;
+	const struct lw_literal_row *literal;
+};
+
 /* One way of reading.  `requests` and `answers` take all octets, lose track, or change the kind. */
 struct ops {
+	void (*init)(struct lw_tracker *t, const union protocol *p); /* NULL: nothing to start */
 	void (*requests)(struct lw_tracker *t, struct lw_cursor *c);
 	void (*answers)(struct lw_tracker *t, struct lw_cursor *c);
 	bool (*complete)(const struct lw_tracker *t);
 	bool (*ended_by_close)(const struct lw_tracker *t);
 	const char *(*why)(const struct lw_tracker *t);
+	void (*greeted)(
+	    struct lw_tracker *t); /* NULL: where no server greets, or it does so again */
 };
 
 static void pass_any(struct lw_tracker *t, struct lw_cursor *c)
@@ -55,42 +67,92 @@ static const char *why_by_close(const struct lw_tracker *t)
 	return "no length: only close_notify completes it";
 }
 
-static const struct ops unsure = { pass_any, pass_any, never, never, why_unsure };
-static const struct ops by_close = { pass_any, pass_any, never, always, why_by_close };
-static const struct ops http1 = { lw_http1_requests, lw_http1_responses, lw_http1_complete,
-	                          lw_http1_ended_by_close, lw_http1_why };
-static const struct ops lines = { lw_lines_requests, lw_lines_answers, lw_lines_complete, never,
-	                          lw_lines_why };
-static const struct ops frames = { lw_frames_requests, lw_frames_answers, lw_frames_complete, never,
-	                           lw_frames_why };
+static void init_http1(struct lw_tracker *t, const union protocol *p)
+{
+	(void)p;
+	lw_http1_init(t);
+}
+
+static void init_lines(struct lw_tracker *t, const union protocol *p)
+{
+	lw_lines_init(t, p->line);
+}
+
+static void init_frames(struct lw_tracker *t, const union protocol *p)
+{
+	lw_frames_init(t, p->frame);
+}
+
+static void init_blocks(struct lw_tracker *t, const union protocol *p)
+{
+	lw_blocks_init(t, p->block);
+}
+
+static void init_literals(struct lw_tracker *t, const union protocol *p)
+{
+	lw_literals_init(t, p->literal);
+}
+
+static const struct ops unsure = { NULL, pass_any, pass_any, never, never, why_unsure, NULL };
+static const struct ops by_close = { NULL, pass_any, pass_any, never, always, why_by_close, NULL };
+static const struct ops http1 = {
+	init_http1,
+	lw_http1_requests,
+	lw_http1_responses,
+	lw_http1_complete,
+	lw_http1_ended_by_close,
+	lw_http1_why,
+	NULL,
+};
+static const struct ops lines = {
+	init_lines, lw_lines_requests, lw_lines_answers, lw_lines_complete,
+	never,      lw_lines_why,      lw_lines_greeted,
+};
+static const struct ops frames = {
+	init_frames, lw_frames_requests, lw_frames_answers, lw_frames_complete,
+	never,       lw_frames_why,      lw_frames_greeted,
+};
+static const struct ops blocks = {
+	init_blocks, lw_blocks_requests, lw_blocks_answers, lw_blocks_complete,
+	never,       lw_blocks_why,      lw_blocks_greeted,
+};
+static const struct ops literals = {
+	init_literals, lw_literals_requests, lw_literals_answers, lw_literals_complete,
+	never,         lw_literals_why,      lw_literals_greeted,
+};
 
 static const struct row {
 	const char *name;
 	const struct ops *ops;
-	const struct lw_line_row *line;
-	const struct lw_frame_row *frame;
+	union protocol protocol;
 } rows[LW_KINDS] = {
-	[LW_KIND_UNSURE] = { "unsure", &unsure, NULL, NULL },
-	[LW_KIND_BY_CLOSE] = { "by-close", &by_close, NULL, NULL },
-	[LW_KIND_HTTP1] = { "http1", &http1, NULL, NULL },
-	[LW_KIND_WEBSOCKET] = { "websocket", &http1, NULL, NULL },
-	[LW_KIND_WEBSOCKET_FRAMES] = { "websocket-frames", &frames, NULL, &lw_frame_websocket },
-	[LW_KIND_LINES] = { "lines", &lines, &lw_line_plain, NULL },
-	[LW_KIND_SMTP] = { "smtp", &lines, &lw_line_smtp, NULL },
-	[LW_KIND_FTP] = { "ftp", &lines, &lw_line_ftp, NULL },
-	[LW_KIND_DNS] = { "dns", &frames, NULL, &lw_frame_dns },
-	[LW_KIND_POSTGRESQL] = { "postgresql", &frames, NULL, &lw_frame_postgresql },
-	[LW_KIND_LDAP] = { "ldap", &frames, NULL, &lw_frame_ldap },
-	[LW_KIND_MQTT] = { "mqtt", &frames, NULL, &lw_frame_mqtt },
-	[LW_KIND_SYSLOG] = { "syslog", &frames, NULL, &lw_frame_syslog },
-	[LW_KIND_RADIUS] = { "radius", &frames, NULL, &lw_frame_radius },
-	[LW_KIND_DIAMETER] = { "diameter", &frames, NULL, &lw_frame_diameter },
-	[LW_KIND_EPP] = { "epp", &frames, NULL, &lw_frame_epp },
-	[LW_KIND_KERBEROS] = { "kerberos", &frames, NULL, &lw_frame_kerberos },
-	[LW_KIND_NTS_KE] = { "nts-ke", &frames, NULL, &lw_frame_nts_ke },
-	[LW_KIND_SNMP] = { "snmp", &frames, NULL, &lw_frame_snmp },
-	[LW_KIND_COPS] = { "cops", &frames, NULL, &lw_frame_cops },
-	[LW_KIND_MYSQL] = { "mysql", &frames, NULL, &lw_frame_mysql },
+	[LW_KIND_UNSURE] = { "unsure", &unsure, { NULL } },
+	[LW_KIND_BY_CLOSE] = { "by-close", &by_close, { NULL } },
+	[LW_KIND_HTTP1] = { "http1", &http1, { NULL } },
+	[LW_KIND_WEBSOCKET] = { "websocket", &http1, { NULL } },
+	[LW_KIND_WEBSOCKET_FRAMES] = { "websocket-frames",
+	                               &frames,
+	                               { .frame = &lw_frame_websocket } },
+	[LW_KIND_LINES] = { "lines", &lines, { .line = &lw_line_plain } },
+	[LW_KIND_SMTP] = { "smtp", &lines, { .line = &lw_line_smtp } },
+	[LW_KIND_FTP] = { "ftp", &lines, { .line = &lw_line_ftp } },
+	[LW_KIND_POP3] = { "pop3", &blocks, { .block = &lw_block_pop3 } },
+	[LW_KIND_NNTP] = { "nntp", &blocks, { .block = &lw_block_nntp } },
+	[LW_KIND_IMAP] = { "imap", &literals, { .literal = &lw_literal_imap } },
+	[LW_KIND_SIEVE] = { "sieve", &literals, { .literal = &lw_literal_sieve } },
+	[LW_KIND_DNS] = { "dns", &frames, { .frame = &lw_frame_dns } },
+	[LW_KIND_POSTGRESQL] = { "postgresql", &frames, { .frame = &lw_frame_postgresql } },
+	[LW_KIND_LDAP] = { "ldap", &frames, { .frame = &lw_frame_ldap } },
+	[LW_KIND_MQTT] = { "mqtt", &frames, { .frame = &lw_frame_mqtt } },
+	[LW_KIND_SYSLOG] = { "syslog", &frames, { .frame = &lw_frame_syslog } },
+	[LW_KIND_RADIUS] = { "radius", &frames, { .frame = &lw_frame_radius } },
+	[LW_KIND_DIAMETER] = { "diameter", &frames, { .frame = &lw_frame_diameter } },
+	[LW_KIND_EPP] = { "epp", &frames, { .frame = &lw_frame_epp } },
+	[LW_KIND_KERBEROS] = { "kerberos", &frames, { .frame = &lw_frame_kerberos } },
+	[LW_KIND_NTS_KE] = { "nts-ke", &frames, { .frame = &lw_frame_nts_ke } },
+	[LW_KIND_SNMP] = { "snmp", &frames, { .frame = &lw_frame_snmp } },
+	[LW_KIND_COPS] = { "cops", &frames, { .frame = &lw_frame_cops } },
+	[LW_KIND_MYSQL] = { "mysql", &frames, { .frame = &lw_frame_mysql } },
 };
 
 static const struct row *row_of(enum lw_kind kind)
@@ -104,12 +166,8 @@ void lw_tracker_become(struct lw_tracker *t, enum lw_kind kind)
 
 	memset(&t->state, 0, sizeof t->state);
 	t->kind = (enum lw_kind)(row - rows);
-	if (row->line != NULL)
-		lw_lines_init(t, row->line);
-	else if (row->frame != NULL)
-		lw_frames_init(t, row->frame);
-	else if (row->ops == &http1)
-		lw_http1_init(t);
+	if (row->ops->init != NULL)
+		row->ops->init(t, &row->protocol);
 }
 
 void lw_tracker_init(struct lw_tracker *t, enum lw_kind kind, enum lw_role role)
@@ -121,12 +179,10 @@ void lw_tracker_init(struct lw_tracker *t, enum lw_kind kind, enum lw_role role)
 
 void lw_tracker_greeted(struct lw_tracker *t)
 {
-	const struct row *row = row_of(t->kind);
+	const struct ops *ops = row_of(t->kind)->ops;
 
-	if (row->line != NULL)
-		t->state.lines.owed = 0;
-	else if (row->frame != NULL)
-		t->state.frames.owed = 0;
+	if (ops->greeted != NULL)
+		ops->greeted(t);
 }
 
 static void pass(struct lw_tracker *t, bool requests, const void *bytes, size_t len)

@@ -17,9 +17,11 @@
 
 #include <lastword/profile.h>
 
+#include "framing/blocks.h"
 #include "framing/frames.h"
 #include "framing/http1.h"
 #include "framing/lines.h"
+#include "framing/literals.h"
 
 /* The trackers; each is one row of the table in tracker.c, with its name. */
 enum lw_kind {
@@ -44,6 +46,10 @@ enum lw_kind {
 	LW_KIND_SNMP,
 	LW_KIND_COPS,
 	LW_KIND_MYSQL,
+	LW_KIND_POP3,  /* a status line, behind some a block up to a lone dot */
+	LW_KIND_NNTP,  /* the same, with codes */
+	LW_KIND_IMAP,  /* tagged commands, literals */
+	LW_KIND_SIEVE, /* ManageSieve: literals, answers in order */
 	LW_KINDS
 };
 
@@ -55,6 +61,8 @@ struct lw_tracker {
 		struct lw_http1 http1;
 		struct lw_lines lines;
 		struct lw_frames frames;
+		struct lw_blocks blocks;
+		struct lw_literals literals;
 	} state;
 };
 
