@@ -153,12 +153,22 @@ const struct ending *ending_at(unsigned index)
 	return index < sizeof endings / sizeof endings[0] ? &endings[index] : NULL;
 }
 
-const struct ending *ending_find(const char *name)
+static const struct ending *find(const struct ending *(*at)(unsigned index), const char *name)
 {
 	const struct ending *e;
-	for (unsigned i = 0; (e = ending_at(i)) != NULL; i++) {
+
+	for (unsigned i = 0; (e = at(i)) != NULL; i++)
 		if (strcmp(e->name, name) == 0)
 			return e;
-	}
 	return NULL;
+}
+
+const struct ending *ending_find(const char *name)
+{
+	return find(ending_at, name);
+}
+
+const struct ending *answer_find(const char *name)
+{
+	return find(answer_at, name);
 }

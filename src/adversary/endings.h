@@ -1,4 +1,5 @@
-/* endings: every way a peer can end a connection that anyone here asks about, as const rows.
+/* endings: every way a peer can end a connection that anyone here asks about, as const rows; and
+ * every way it can take it when its subject ends the connection.
  *
  * The rows are the scripts of an adversary for the demo, the tests and the audit: there is no other
  * place where endings are made.
@@ -33,5 +34,10 @@ const struct ending *ending_at(unsigned index);
 
 /* The row of that name, or NULL. */
 const struct ending *ending_find(const char *name);
+
+/* Likewise what a peer does when its subject closes, writes too late, or closes into a full pipe.
+ */
+const struct ending *answer_at(unsigned index);
+const struct ending *answer_find(const char *name);
 
 #endif

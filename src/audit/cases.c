@@ -50,33 +50,38 @@ enum { NO_ALERT = -1, CLOSE_NOTIFY = 0, HANDSHAKE_FAILURE = 40 };
 
 /* clang-format off */
 static const struct audit_case cases[] = {
-	{ "close-notify", CLOSED, CLOSED, "end-of-data-on-close-notify" },
-	{ "none-at-boundary", CUT_AT(BOUNDARY), CUT_AT(BOUNDARY), "truncation-undecidable" },
-	{ "inside-header", CUT_AT(INSIDE), CUT_AT(INSIDE), "truncation-undecidable" },
-	{ "inside-record", CUT_AT(INSIDE), CUT_AT(INSIDE), "truncation-undecidable" },
-	{ "reset", RESET, RESET, "tcp-end-kind-reported" },
-	{ "fatal-alert", ABORTED(HANDSHAKE_FAILURE), ABORTED(HANDSHAKE_FAILURE), "close-at-once-on-fatal" },
-	{ "error-at-warning", CUT_AT(BOUNDARY), ABORTED(HANDSHAKE_FAILURE), "error-at-any-level" },
-	{ "close-at-fatal", ABORTED(CLOSE_NOTIFY), CLOSED, "level-ignored" },
-	{ "user-canceled", CLOSED_LATER, CLOSED_LATER, "user-canceled-read-on" },
-	{ "data-after", CLOSED, CLOSED, "ignore-after-closure" },
-	{ "garbage-after", CLOSED, CLOSED, "ignore-after-closure" },
-	{ "plaintext-after", CLOSED, CLOSED, "ignore-after-closure" },
-	{ "four-warnings", CLOSED_OR_NOT, CLOSED_OR_NOT, "refuse-warning-with-fatal" },
-	{ "many-warnings", CLOSED_OR_NOT, CLOSED_OR_NOT, "refuse-warning-with-fatal" },
-	{ "close-twice", CLOSED, CLOSED, "ignore-after-closure" },
-	{ "split-alert", CLOSED_OR_NOT, REFUSED, "alerts-may-fragment" },
-	{ "joined-alerts", CLOSED_OR_NOT, REFUSED, "one-alert-per-record" },
-	{ "silence", EXPIRED, EXPIRED, "early-read-close-risks-truncation" },
-	{ "close-in-handshake", NOT_SHAKEN, NOT_SHAKEN, "closure-before-keys-unauthenticated" },
+	{ "close-notify", CLOSED, CLOSED, "end-of-data-on-close-notify", SUBJECT_READS },
+	{ "none-at-boundary", CUT_AT(BOUNDARY), CUT_AT(BOUNDARY), "truncation-undecidable", SUBJECT_READS },
+	{ "inside-header", CUT_AT(INSIDE), CUT_AT(INSIDE), "truncation-undecidable", SUBJECT_READS },
+	{ "inside-record", CUT_AT(INSIDE), CUT_AT(INSIDE), "truncation-undecidable", SUBJECT_READS },
+	{ "reset", RESET, RESET, "tcp-end-kind-reported", SUBJECT_READS },
+	{ "fatal-alert", ABORTED(HANDSHAKE_FAILURE), ABORTED(HANDSHAKE_FAILURE), "close-at-once-on-fatal", SUBJECT_READS },
+	{ "error-at-warning", CUT_AT(BOUNDARY), ABORTED(HANDSHAKE_FAILURE), "error-at-any-level", SUBJECT_READS },
+	{ "close-at-fatal", ABORTED(CLOSE_NOTIFY), CLOSED, "level-ignored", SUBJECT_READS },
+	{ "user-canceled", CLOSED_LATER, CLOSED_LATER, "user-canceled-read-on", SUBJECT_READS },
+	{ "data-after", CLOSED, CLOSED, "ignore-after-closure", SUBJECT_READS },
+	{ "garbage-after", CLOSED, CLOSED, "ignore-after-closure", SUBJECT_READS },
+	{ "plaintext-after", CLOSED, CLOSED, "ignore-after-closure", SUBJECT_READS },
+	{ "four-warnings", CLOSED_OR_NOT, CLOSED_OR_NOT, "refuse-warning-with-fatal", SUBJECT_READS },
+	{ "many-warnings", CLOSED_OR_NOT, CLOSED_OR_NOT, "refuse-warning-with-fatal", SUBJECT_READS },
+	{ "close-twice", CLOSED, CLOSED, "ignore-after-closure", SUBJECT_READS },
+	{ "split-alert", CLOSED_OR_NOT, REFUSED, "alerts-may-fragment", SUBJECT_READS },
+	{ "joined-alerts", CLOSED_OR_NOT, REFUSED, "one-alert-per-record", SUBJECT_READS },
+	{ "silence", EXPIRED, EXPIRED, "early-read-close-risks-truncation", SUBJECT_READS },
+	{ "close-in-handshake", NOT_SHAKEN, NOT_SHAKEN, "closure-before-keys-unauthenticated", SUBJECT_READS },
 	/* In 1.3 a server's first flight ends its part: what follows is under the final keys. */
-	{ "close-amid-handshake", NOT_SHAKEN, CLOSED_EMPTY, "closure-before-keys-unauthenticated" },
+	{ "close-amid-handshake", NOT_SHAKEN, CLOSED_EMPTY, "closure-before-keys-unauthenticated", SUBJECT_READS },
 };
 /* clang-format on */
 
 const struct audit_case *case_at(unsigned index)
 {
 	return index < sizeof cases / sizeof cases[0] ? &cases[index] : NULL;
+}
+
+const struct ending *case_ending(const struct audit_case *row)
+{
+	return row->act == SUBJECT_READS ? ending_find(row->ending) : answer_find(row->ending);
 }
 
 const struct audit_case *case_of(const char *ending)

@@ -10,7 +10,7 @@
 #define AUDIT_CASES_H
 
 #include "adversary/endings.h"
-#include "audit/subject.h"
+#include "audit/runner.h"
 
 /* What is right in some versions. */
 struct audit_expect {
@@ -23,9 +23,11 @@ struct audit_expect {
 };
 
 struct audit_case {
-	const char *ending; /* the adversary's row */
+	const char
+	    *ending; /* the adversary's row: an ending, or an answer to one that does not read */
 	struct audit_expect to_12, in_13;
 	const char *rule; /* id in data/rules.tsv */
+	enum subject_act act;
 };
 
 /* The rows in turn, one for each ending; NULL past the last. */
@@ -33,6 +35,12 @@ const struct audit_case *case_at(unsigned index);
 
 /* The row of an ending, or NULL. */
 const struct audit_case *case_of(const char *ending);
+
+/* Likewise the rows of subjects that close, or write where they should not. */
+const struct audit_case *closing_case_at(unsigned index);
+
+/* The adversary's row. */
+const struct ending *case_ending(const struct audit_case *row);
 
 const struct audit_expect *case_expects(const struct audit_case *row, enum lw_version version);
 
@@ -46,6 +54,10 @@ enum judgement {
 /* Judges; `why` gets a few words for everything but right, "" else. */
 enum judgement judge(const struct audit_expect *expect, const struct conclusion *c,
                      const char **why);
+
+/* The same for any row; where a subject writes, what the adversary saw of it counts. */
+enum judgement judge_case(const struct audit_case *row, enum lw_version version,
+                          const struct audit_result *result, const char **why);
 
 const char *judgement_name(enum judgement j);
 

@@ -16,6 +16,7 @@
 #define QUIET_TURNS        2u
 #define ACKNOWLEDGED_TRIES 100u /* of QUIET_MS: more than any system delays it */
 #define LAST_TURNS         3u
+#define LAST_LIMIT_MS      2000
 
 struct run {
 	const struct audit_setup *setup;
@@ -26,6 +27,8 @@ struct run {
 	struct lw_transport transport; /* memory */
 	BIO *in, *out;                 /* memory: to the subject, from the subject */
 	bool shaken;                   /* the subject is in */
+	bool resumed;                  /* the adversary was, when nothing moved */
+	int left;                      /* in the subject's send queue at its last turn */
 	enum adversary_action ended;   /* memory: the transport, before the subject was in */
 };
 
@@ -97,6 +100,7 @@ static bool begin(struct run *r)
 
 	r->subject.fd = -1;
 	r->subject.memory_end = LW_IO_AGAIN;
+	r->subject.act = r->setup->act;
 	r->subject.after = r->setup->after;
 	r->subject.stack = r->setup->stack != NULL ? r->setup->stack : &openssl_stack;
 	options.subject_name = subject_name(r->setup->subject, r->subject.stack);
@@ -116,6 +120,14 @@ static void tell_transport_end(struct run *r)
 	    &r->subject, r->ended == ADVERSARY_FIN ? LW_TRANSPORT_FIN : LW_TRANSPORT_RESET);
 }
 
+/* Whether the subject's send queue has changed. */
+static bool drains(struct run *r)
+{
+	const int had = r->left;
+
+	return ioctl(r->subject.fd, SIOCOUTQ, &r->left) == 0 && r->left != had;
+}
+
 /* The adversary's turn; whether it moved anything towards the subject. */
 static bool turn_adversary(struct run *r)
 {
@@ -125,7 +137,7 @@ static bool turn_adversary(struct run *r)
 	adversary_set_time(r->adversary, ++r->subject.now_ms);
 	if (r->setup->transport == ADVERSARY_SOCKET) {
 		(void)adversary_run(r->adversary);
-		return false;
+		return r->setup->act == SUBJECT_CLOSES_HALF_OUT && drains(r);
 	}
 	waiting = BIO_ctrl_pending(r->out);
 	had = BIO_ctrl_pending(r->in);
@@ -161,7 +173,7 @@ static bool wait_for_subject(struct run *r)
 	for (unsigned tries = 0; tries < ACKNOWLEDGED_TRIES; tries++) {
 		if (poll(&p, 1, QUIET_MS) > 0)
 			return true;
-		if (!is_unacknowledged(r->subject.fd))
+		if (r->setup->act == SUBJECT_CLOSES_HALF_OUT || !is_unacknowledged(r->subject.fd))
 			return false;
 	}
 	return false;
@@ -189,6 +201,7 @@ static bool attach(struct run *r)
 		r->result->trouble = "the handshake was not done";
 		return false;
 	}
+	r->subject.shaken = r->setup->after;
 	r->subject.blocking = r->setup->blocking;
 	if (r->subject.blocking && !set_blocking(r->subject.fd, true))
 		return false;
@@ -198,6 +211,16 @@ static bool attach(struct run *r)
 	else if (r->ended != ADVERSARY_NONE)
 		tell_transport_end(r);
 	return r->shaken;
+}
+
+/* A subject that acts too late, or into a full pipe, has done so when nothing moves any more. */
+static bool resume(struct run *r)
+{
+	if (r->resumed || r->setup->act == SUBJECT_READS || r->setup->act == SUBJECT_SHUTS_DOWN)
+		return false;
+	r->resumed = true;
+	adversary_resume(r->adversary);
+	return true;
 }
 
 /* Alternates the two until the subject is over; false: it never is. */
@@ -214,10 +237,11 @@ static bool alternate(struct run *r)
 		if (!moved)
 			moved = wait_for_subject(r);
 		quiet = moved ? 0 : quiet + 1;
-		if (quiet >= QUIET_TURNS) {
+		if (quiet < QUIET_TURNS)
+			continue;
+		quiet = 0;
+		if (!resume(r))
 			r->setup->subject->idle(&r->subject);
-			quiet = 0;
-		}
 	}
 	r->result->trouble = "it went on for ever";
 	return false;
@@ -235,6 +259,9 @@ static void see_it_off(struct run *r)
 	}
 	for (unsigned i = 0; i < LAST_TURNS; i++)
 		(void)turn_adversary(r);
+	(void)resume(r); /* the subject may have left at once */
+	if (r->setup->act == SUBJECT_CLOSES_HALF_OUT) /* much may be under way */
+		(void)adversary_run_until(r->adversary, LAST_LIMIT_MS);
 }
 
 static void tidy(struct run *r)

@@ -17,6 +17,7 @@ struct audit_setup {
 	const struct ending *ending;
 	enum lw_version version;
 	enum adversary_transport transport;
+	enum subject_act act;
 	bool after;    /* the subject comes in after the handshake, else before */
 	bool blocking; /* sockets only */
 	const struct subject *subject;

@@ -5,6 +5,7 @@
 #include "audit/showcase.h"
 
 #include "audit/cases.h"
+#include "audit/mark.h"
 #include "audit/runner.h"
 
 #include <stdlib.h>
@@ -160,25 +161,6 @@ bool showcase_stream_is_right(const struct showcase *show)
 
 /* ---- drawing */
 
-static const char *judgement_colour(enum judgement judgement)
-{
-	static const char *const colours[] = { [JUDGED_RIGHT] = "\033[32m",
-		                               [JUDGED_REFUSED] = "\033[32m",
-		                               [JUDGED_VAGUE] = "\033[33m",
-		                               [JUDGED_WRONG] = "\033[31m" };
-
-	return colours[judgement];
-}
-
-static void put_mark(FILE *out, enum judgement judgement, int width, bool colour)
-{
-	const char *name = judgement_name(judgement);
-	int blank = width - (int)strlen(name);
-
-	fprintf(out, "%s%s%s%*s", colour ? judgement_colour(judgement) : "", name,
-	        colour ? "\033[0m" : "", blank > 0 ? blank : 0, "");
-}
-
 static bool versions_agree(const struct line *line)
 {
 	for (int s = 0; s < SUBJECTS; s++)
@@ -196,11 +178,11 @@ static void draw_line(FILE *out, const struct line *line, int version, const cha
 
 	fprintf(out, "%-*s %-4s %-*s", NAME_WIDTH - 1, line->ending->name, versions_text,
 	        BARE_WIDTH, bare->text);
-	put_mark(out, bare->judgement, MARK_WIDTH, colour);
+	mark_put(out, bare->judgement, MARK_WIDTH, colour);
 	fprintf(out, "%s", stream->text);
 	if (stream->judgement != JUDGED_RIGHT) {
 		fputc(' ', out);
-		put_mark(out, stream->judgement, 0, colour);
+		mark_put(out, stream->judgement, 0, colour);
 	}
 	fputc('\n', out);
 }
@@ -214,10 +196,7 @@ static void draw_tally(FILE *out, const struct showcase *show)
 		        s == BARE ? "bare SSL_read:" : "the stream:", tally[JUDGED_RIGHT],
 		        tally[JUDGED_REFUSED], tally[JUDGED_VAGUE], tally[JUDGED_WRONG]);
 	}
-	fputs("right: it tells just what happened.  fails: it reports an error, as it may there.\n"
-	      "vague: safe, but other endings read the same.  WRONG: a program that trusts it is\n"
-	      "misled, or waits for ever.\n",
-	      out);
+	fputs(MARK_LEGEND, out);
 }
 
 void showcase_draw_table(FILE *out, const struct showcase *show, const struct ladder_style *style)

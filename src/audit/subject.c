@@ -19,6 +19,12 @@ const char *subject_name(const struct subject *subject, const struct stack *stac
 	return subject == &bare_subject ? stack->reading : "stream";
 }
 
+void subject_fill(const struct subject_run *run, uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = adversary_pattern(run->conclusion.taken + i);
+}
+
 void subject_take(struct subject_run *run, const uint8_t *bytes, size_t len)
 {
 	struct conclusion *c = &run->conclusion;

@@ -21,10 +21,23 @@ enum subject_says {
 	SUBJECT_CLASSES
 };
 
+/* What a subject does with its connection. */
+enum subject_act {
+	SUBJECT_READS,              /* to the end, then closes */
+	SUBJECT_SHUTS_DOWN,         /* closes at once, and waits for the peer as far as it does */
+	SUBJECT_WRITES_AFTER_OWN,   /* closes its side, then writes */
+	SUBJECT_WRITES_AFTER_PEERS, /* reads to the end, then writes */
+	SUBJECT_CLOSES_HALF_OUT,    /* writes until a record is half out, then closes */
+	SUBJECT_ACTS
+};
+
+#define SUBJECT_LATE_BYTES 100u /* what is written where nothing should be any more */
+
 struct conclusion {
 	enum subject_says first; /* at the end */
 	enum subject_says again; /* on the next read */
 	uint64_t bytes;
+	uint64_t taken;            /* bytes that a write accepted */
 	bool differs;              /* data was not what the adversary sent */
 	char reason[128];          /* why it is no end, in the subject's own words, or "" */
 	bool has_verdict;          /* only a stream has one */
@@ -36,9 +49,11 @@ struct subject_run {
 	struct stack_connection *connection;
 	int fd;                /* -1: memory */
 	enum lw_io memory_end; /* what a memory transport says when it is empty; else LW_IO_AGAIN */
-	bool blocking;         /* the descriptor blocks */
-	bool after;            /* the subject comes in after the handshake */
-	const char *refusal;   /* why it could not attach */
+	enum subject_act act;
+	bool shaken;         /* the handshake is done */
+	bool blocking;       /* the descriptor blocks */
+	bool after;          /* the subject comes in after the handshake */
+	const char *refusal; /* why it could not attach */
 	struct conclusion conclusion;
 	struct lw_stream *stream;
 	uint64_t now_ms;
@@ -70,6 +85,9 @@ const char *subject_name(const struct subject *subject, const struct stack *stac
 
 /* "end", "truncated", "aborted", "error", "waits". */
 const char *subject_says_name(enum subject_says says);
+
+/* What a subject writes next: `len` bytes of what the adversary expects. */
+void subject_fill(const struct subject_run *run, uint8_t *bytes, size_t len);
 
 /* Counts `len` bytes that were read and compares them with what the adversary sends. */
 void subject_take(struct subject_run *run, const uint8_t *bytes, size_t len);

@@ -72,20 +72,58 @@ static bool close_on(struct subject_run *run)
 	return true;
 }
 
-static bool step(struct subject_run *run)
+static bool write_once(struct subject_run *run, size_t len)
+{
+	uint8_t buf[LW_ADAPTER_WRITE_MAX];
+	enum lw_status status;
+	size_t n;
+
+	subject_fill(run, buf, len);
+	status = lw_write(run->stream, buf, len, &n);
+	run->conclusion.taken += n;
+	return status == LW_OK;
+}
+
+static bool step_reading(struct subject_run *run)
 {
 	bool moved = false;
 
-	if (run->phase == SUBJECT_OVER)
-		return false;
-	if (run->phase == SUBJECT_CLOSING)
-		return close_on(run);
 	run->conclusion.first = class_of(read_all(run, &moved));
 	if (run->conclusion.first == SUBJECT_WAITS)
 		return moved;
 	run->conclusion.again = class_of(read_all(run, &moved));
+	if (run->act == SUBJECT_WRITES_AFTER_PEERS)
+		(void)write_once(run, SUBJECT_LATE_BYTES);
 	run->phase = SUBJECT_CLOSING;
 	return true;
+}
+
+/* What is done with a connection that is only to be closed. */
+static bool step_unread(struct subject_run *run)
+{
+	const enum lw_status status = lw_handshake(run->stream);
+
+	if (status == LW_AGAIN)
+		return false;
+	while (run->act == SUBJECT_CLOSES_HALF_OUT && write_once(run, LW_ADAPTER_WRITE_MAX))
+		;
+	run->phase = SUBJECT_CLOSING;
+	if (close_on(run))
+		return true;
+	if (run->act == SUBJECT_WRITES_AFTER_OWN)
+		(void)write_once(run, SUBJECT_LATE_BYTES);
+	return true;
+}
+
+static bool step(struct subject_run *run)
+{
+	if (run->phase == SUBJECT_OVER)
+		return false;
+	if (run->phase == SUBJECT_CLOSING)
+		return close_on(run);
+	if (run->act == SUBJECT_READS || run->act == SUBJECT_WRITES_AFTER_PEERS)
+		return step_reading(run);
+	return step_unread(run);
 }
 
 /* A reader with nothing to wait for closes; one that closes lets its deadline run out. */

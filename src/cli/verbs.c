@@ -2,5 +2,5 @@
 #include "cli/verb.h"
 
 const struct verb *const verbs[] = {
-	&connect_verb, &cut_verb, &demo_verb, &explain_verb, &completion_verb, NULL,
+	&connect_verb, &cut_verb, &demo_verb, &explain_verb, &test_verb, &completion_verb, NULL,
 };
