@@ -1,9 +1,9 @@
 /*
  * verdict_json: a table of verdicts against the schema file, and the fields in
- * their order.  The check knows the few words of JSON Schema that our schemas
- * use, and refuses a schema with any other, so that no rule is passed over.
+ * their order.
  */
 #include "report/verdict_json.h"
+#include "tests/report/schema.h"
 #include "tests/unit.h"
 
 #include <errno.h>
@@ -15,113 +15,6 @@ static const char field_order[] =
     "schema version read write whole complete at bytes_read bytes_written "
     "alert_received alert_sent session sentence";
 
-static bool type_is(const json_t *value, const char *type)
-{
-	return (strcmp(type, "object") == 0 && json_is_object(value)) ||
-	       (strcmp(type, "string") == 0 && json_is_string(value)) ||
-	       (strcmp(type, "boolean") == 0 && json_is_boolean(value)) ||
-	       (strcmp(type, "integer") == 0 && json_is_integer(value)) ||
-	       (strcmp(type, "null") == 0 && json_is_null(value));
-}
-
-static bool type_allowed(const json_t *types, const json_t *value)
-{
-	if (json_is_string(types))
-		return type_is(value, json_string_value(types));
-	for (size_t i = 0; i < json_array_size(types); i++)
-		if (type_is(value, json_string_value(json_array_get(types, i))))
-			return true;
-	return false;
-}
-
-static bool among(const json_t *list, const json_t *value)
-{
-	for (size_t i = 0; i < json_array_size(list); i++)
-		if (json_equal(json_array_get(list, i), value))
-			return true;
-	return false;
-}
-
-static bool fits(const json_t *root, const json_t *schema, const json_t *value);
-
-static bool properties_fit(const json_t *root, const json_t *properties, const json_t *value)
-{
-	const char *name;
-	json_t *member;
-
-	json_object_foreach((json_t *)value, name, member)
-	{
-		const json_t *schema = json_object_get(properties, name);
-
-		if (schema == NULL || !fits(root, schema, member)) /* no additional properties */
-			return false;
-	}
-	return true;
-}
-
-static bool has_all(const json_t *required, const json_t *value)
-{
-	for (size_t i = 0; i < json_array_size(required); i++)
-		if (!json_object_get(value, json_string_value(json_array_get(required, i))))
-			return false;
-	return true;
-}
-
-static bool word_fits(const json_t *root, const char *word, const json_t *rule, const json_t *value)
-{
-	static const char *const silent[] = { "$schema", "$id", "title", "description", "$defs" };
-
-	for (size_t i = 0; i < sizeof silent / sizeof silent[0]; i++)
-		if (strcmp(word, silent[i]) == 0)
-			return true;
-	if (strcmp(word, "type") == 0)
-		return type_allowed(rule, value);
-	if (strcmp(word, "const") == 0)
-		return json_equal(rule, value);
-	if (strcmp(word, "enum") == 0)
-		return among(rule, value);
-	if (strcmp(word, "minimum") == 0)
-		return json_integer_value(value) >= json_integer_value(rule);
-	if (strcmp(word, "minLength") == 0)
-		return !json_is_string(value) ||
-		       json_string_length(value) >= (size_t)json_integer_value(rule);
-	if (strcmp(word, "maxLength") == 0)
-		return json_string_length(value) <= (size_t)json_integer_value(rule);
-	if (strcmp(word, "required") == 0)
-		return has_all(rule, value);
-	if (strcmp(word, "additionalProperties") == 0)
-		return json_is_false(rule);
-	if (strcmp(word, "properties") == 0)
-		return properties_fit(root, rule, value);
-	if (strcmp(word, "$ref") == 0) {
-		const char *name = strrchr(json_string_value(rule), '/') + 1;
-
-		return fits(root, json_object_get(json_object_get(root, "$defs"), name), value);
-	}
-	fail_msg("the check does not know the schema word %s", word);
-	return false;
-}
-
-static bool fits(const json_t *root, const json_t *schema, const json_t *value)
-{
-	const char *word;
-	json_t *rule;
-
-	assert_non_null(schema);
-	json_object_foreach((json_t *)schema, word,
-	                    rule) if (!word_fits(root, word, rule, value)) return false;
-	return true;
-}
-
-static json_t *load_schema(void)
-{
-	json_error_t error;
-	json_t *schema = json_load_file(SCHEMA_FILE, JSON_REJECT_DUPLICATES, &error);
-
-	assert_non_null(schema);
-	return schema;
-}
-
 static void assert_fits(const json_t *schema, const struct lw_verdict *v)
 {
 	json_t *value = verdict_json_make(v);
@@ -130,7 +23,7 @@ static void assert_fits(const json_t *schema, const struct lw_verdict *v)
 	json_t *member;
 
 	assert_non_null(value);
-	assert_true(fits(schema, schema, value));
+	assert_true(schema_fits(schema, value));
 	json_object_foreach(value, name, member) snprintf(
 	    names + strlen(names), sizeof names - strlen(names), "%s%s", *names ? " " : "", name);
 	assert_string_equal(names, field_order);
@@ -139,7 +32,7 @@ static void assert_fits(const json_t *schema, const struct lw_verdict *v)
 
 static void every_value_of_every_field_fits_the_schema(void **state)
 {
-	json_t *schema = load_schema();
+	json_t *schema = schema_load(SCHEMA_FILE);
 
 	(void)state;
 	for (int version = 0; version <= LW_VERSION_DTLS1_3; version++)
@@ -186,7 +79,7 @@ static void the_check_refuses_what_does_not_fit(void **state)
 		{ "extra", "1" },
 		{ "read", NULL },
 	};
-	json_t *schema = load_schema();
+	json_t *schema = schema_load(SCHEMA_FILE);
 	struct lw_verdict v = { .read = LW_ENDING_CLOSED };
 
 	(void)state;
@@ -200,7 +93,7 @@ static void the_check_refuses_what_does_not_fit(void **state)
 			    json_object_set_new(value, rows[i].field,
 			                        json_loads(rows[i].json, JSON_DECODE_ANY, NULL)),
 			    0);
-		assert_false(fits(schema, schema, value));
+		assert_false(schema_fits(schema, value));
 		json_decref(value);
 	}
 	json_decref(schema);
