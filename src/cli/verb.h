@@ -37,7 +37,8 @@ struct verb {
 };
 
 /* The rows; each is defined in the file of its name. */
-extern const struct verb connect_verb, cut_verb, demo_verb, explain_verb, test_verb, completion_verb;
+extern const struct verb connect_verb, cut_verb, demo_verb, explain_verb, test_verb,
+    completion_verb;
 
 /* The table, in the order of --help, ended by NULL. */
 extern const struct verb *const verbs[];
