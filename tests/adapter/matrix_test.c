@@ -43,7 +43,7 @@ struct scenario {
 #define PEER   LW_CLOSED_FIRST_PEER
 #define NOBODY LW_CLOSED_FIRST_NOBODY
 
-enum { FULL_BYTES = 1000000 };
+enum { FULL_BYTES = 150000 };
 
 /* rules: either-may-start, half-close, close-at-once-on-fatal, truncation-undecidable,
  * await-peer-before-reuse, await-peer-before-end-of-data, answer-at-once, no-forced-answer */
