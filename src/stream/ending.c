@@ -13,8 +13,7 @@
 /* How much a single call ignores or drains before it lets the caller breathe. */
 #define WORK_BYTES_MAX (256u * 1024u)
 
-/* Lets the library work on what arrives, and takes nothing from it. */
-static void look(struct lw_stream *s)
+void lw_stream_look(struct lw_stream *s)
 {
 	enum lw_tls did;
 
@@ -34,7 +33,7 @@ enum lw_status lw_finish(struct lw_stream *s)
 	lw_stream_tell(s, LW_EV_FINISH);
 	lw_stream_push(s);
 	if (s->due != LW_SEAL_NONE) {
-		look(s);
+		lw_stream_look(s);
 		lw_stream_push(s);
 	}
 	switch (lw_engine_write_ending(&s->engine)) {
@@ -228,7 +227,7 @@ enum lw_status lw_unwrap(struct lw_stream *s, void *rest, size_t cap, size_t *n)
 		lw_stream_tell(s, LW_EV_UNWRAP);
 	}
 	lw_stream_push(s);
-	look(s);
+	lw_stream_look(s);
 	if (s->due != LW_SEAL_NONE)
 		lw_stream_push(s);
 	if (s->engine.transport == LW_TRANSPORT_HANDED_BACK)

@@ -44,6 +44,7 @@ struct lw_wire *lw_stream_wire(struct lw_stream *s)
 
 void lw_stream_drop(struct lw_stream *s)
 {
+	lw_wire_free(&s->wire);
 	free(s);
 }
 
@@ -181,8 +182,8 @@ void lw_stream_push(struct lw_stream *s)
 	lw_stream_note_write_end(s);
 	if (s->engine.write & LW_LATCH)
 		s->due = LW_SEAL_NONE;
-	/* An alert must find room in the wire: nothing may wait there. */
-	if (s->due != LW_SEAL_NONE && !s->engine.pending && lw_wire_flush(&s->wire) == LW_IO_OK)
+	/* An alert must find room in the wire. */
+	if (s->due != LW_SEAL_NONE && !s->engine.pending && lw_wire_has_room(&s->wire))
 		seal_what_is_due(s);
 	if (lw_wire_flush(&s->wire) == LW_IO_OK && s->wire.write_end == LW_IO_AGAIN && s->leaving) {
 		s->leaving = false;

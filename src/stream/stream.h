@@ -51,6 +51,9 @@ void lw_stream_tell(struct lw_stream *s, enum lw_event_kind kind);
 /* Makes what progress can be made on output: half-out records, alerts that are due. */
 void lw_stream_push(struct lw_stream *s);
 
+/* Lets the library work on what arrives, and takes nothing from it. */
+void lw_stream_look(struct lw_stream *s);
+
 /* Tells the engine what stopped a handshake, read or peek call, if anything ended. */
 void lw_stream_note_stop(struct lw_stream *s, enum lw_tls did);
 

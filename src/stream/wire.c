@@ -1,16 +1,11 @@
-/* wire: see wire.h.  The descriptor's calls never block and never raise SIGPIPE. */
+/* wire: see wire.h. */
 #include "stream/wire.h"
 
+#include "stream/socket.h"
 #include "stream/stream.h"
 
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#ifdef __linux__
-#include <linux/sockios.h>
-#endif
 
 void lw_wire_init(struct lw_wire *w, struct lw_stream *stream, bool observing)
 {
@@ -45,48 +40,21 @@ void lw_wire_find_boundaries(struct lw_wire *w)
 	w->boundaries_known = true;
 }
 
-/* rule: tcp-end-kind-reported */
-static enum lw_io io_of_errno(int error, int *os_error)
-{
-	if (error == EAGAIN || error == EWOULDBLOCK)
-		return LW_IO_AGAIN;
-	*os_error = error;
-	return error == ECONNRESET || error == EPIPE ? LW_IO_RESET : LW_IO_ERROR;
-}
-
 static enum lw_io recv_raw(struct lw_wire *w, void *buf, size_t cap, size_t *n, int *os_error)
 {
-	ssize_t got;
-
 	*n = 0;
 	if (w->transport.recv)
 		return w->transport.recv(w->transport.context, buf, cap, n, os_error);
-	do
-		got = recv(w->fd, buf, cap, MSG_DONTWAIT);
-	while (got < 0 && errno == EINTR);
-	if (got > 0)
-		*n = (size_t)got;
-	if (got >= 0)
-		return got > 0 ? LW_IO_OK : LW_IO_FIN;
-	return io_of_errno(errno, os_error);
+	return lw_socket_recv(w->fd, buf, cap, n, os_error);
 }
 
 static enum lw_io send_below(struct lw_wire *w, const void *buf, size_t len, size_t *n,
                              int *os_error)
 {
-	ssize_t put;
-
 	*n = 0;
 	if (w->transport.send)
 		return w->transport.send(w->transport.context, buf, len, n, os_error);
-	do
-		put = send(w->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (put < 0 && errno == EINTR);
-	if (put >= 0) {
-		*n = (size_t)put;
-		return put > 0 ? LW_IO_OK : LW_IO_AGAIN;
-	}
-	return io_of_errno(errno, os_error);
+	return lw_socket_send(w->fd, buf, len, n, os_error);
 }
 
 static enum lw_io send_raw(struct lw_wire *w, const void *buf, size_t len, size_t *n, int *os_error)
@@ -156,11 +124,48 @@ static void latch_write_end(struct lw_wire *w, enum lw_io io)
 	w->stash_bytes = 0;
 }
 
+static uint8_t *held(struct lw_wire *w)
+{
+	return w->spill ? w->spill : w->stash;
+}
+
+static size_t room_held(const struct lw_wire *w)
+{
+	return (w->spill ? LW_WIRE_SPILL_BYTES : sizeof w->stash) - w->stash_bytes;
+}
+
+bool lw_wire_spill(struct lw_wire *w)
+{
+	if (w->spill)
+		return true;
+	w->spill = calloc(1, LW_WIRE_SPILL_BYTES);
+	if (!w->spill)
+		return false;
+	memcpy(w->spill, w->stash, w->stash_bytes);
+	return true;
+}
+
+void lw_wire_copy_held(struct lw_wire *w, uint8_t *bytes)
+{
+	memcpy(bytes, held(w), w->stash_bytes);
+}
+
+void lw_wire_free(struct lw_wire *w)
+{
+	free(w->spill);
+	w->spill = NULL;
+}
+
+bool lw_wire_has_room(struct lw_wire *w)
+{
+	return lw_wire_flush(w) == LW_IO_OK || room_held(w) > LW_WIRE_STASH_BYTES;
+}
+
 enum lw_io lw_wire_flush(struct lw_wire *w)
 {
 	while (w->stash_bytes > 0 && w->write_end == LW_IO_AGAIN) {
 		size_t n;
-		enum lw_io io = send_raw(w, w->stash, w->stash_bytes, &n, &w->write_error);
+		enum lw_io io = send_raw(w, held(w), w->stash_bytes, &n, &w->write_error);
 
 		if (io == LW_IO_AGAIN)
 			return LW_IO_AGAIN;
@@ -168,18 +173,18 @@ enum lw_io lw_wire_flush(struct lw_wire *w)
 			latch_write_end(w, io);
 			break;
 		}
-		w->stash_bytes = (uint8_t)(w->stash_bytes - n);
-		memmove(w->stash, w->stash + n, w->stash_bytes);
+		w->stash_bytes = (uint16_t)(w->stash_bytes - n);
+		memmove(held(w), held(w) + n, w->stash_bytes);
 	}
 	return LW_IO_OK;
 }
 
 static bool stash(struct lw_wire *w, const uint8_t *bytes, size_t len)
 {
-	if (len > sizeof w->stash - w->stash_bytes)
+	if (len > room_held(w))
 		return false;
-	memcpy(w->stash + w->stash_bytes, bytes, len);
-	w->stash_bytes = (uint8_t)(w->stash_bytes + len);
+	memcpy(held(w) + w->stash_bytes, bytes, len);
+	w->stash_bytes = (uint16_t)(w->stash_bytes + len);
 	return true;
 }
 
@@ -236,26 +241,17 @@ enum lw_io lw_wire_drain(struct lw_wire *w, size_t cap, size_t *n)
 
 void lw_wire_shut_write(struct lw_wire *w)
 {
-	/* A failure means that the transport is gone already, which reading will tell. */
-	if (w->fd >= 0 && shutdown(w->fd, SHUT_WR) == 0)
+	if (w->fd >= 0 && lw_socket_shut_write(w->fd))
 		w->fin_sent = true;
 }
 
 void lw_wire_end(struct lw_wire *w)
 {
 	if (w->fd >= 0)
-		(void)shutdown(w->fd, SHUT_RDWR);
+		lw_socket_end(w->fd);
 }
 
 uint64_t lw_wire_unacknowledged(const struct lw_wire *w)
 {
-	int left = 0;
-
-#ifdef SIOCOUTQ
-	if (w->fd < 0 || ioctl(w->fd, SIOCOUTQ, &left) != 0 || left < 0)
-		return 0;
-	if (w->fin_sent && left > 0) /* TCP counts its FIN as a byte */
-		left--;
-#endif
-	return (uint64_t)left;
+	return w->fd >= 0 ? lw_socket_unacknowledged(w->fd, w->fin_sent) : 0;
 }

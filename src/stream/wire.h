@@ -18,6 +18,9 @@
 /* Every alert record of every version and suite is smaller; so are short tails of records. */
 #define LW_WIRE_STASH_BYTES 128u
 
+/* The rest of any record and an alert behind it. */
+#define LW_WIRE_SPILL_BYTES (24u * 1024u)
+
 struct lw_wire {
 	struct lw_transport transport; /* recv NULL: the descriptor */
 	int fd;                        /* -1: none */
@@ -26,8 +29,8 @@ struct lw_wire {
 	bool poisoned;
 	bool muted; /* output of the library is swallowed: our closure has been sealed */
 	bool fin_sent;
-	uint8_t stash_bytes;
 	uint8_t wire_minor;   /* of the last record seen, for the made-up one */
+	uint16_t stash_bytes; /* taken from the library and not by the transport */
 	enum lw_io read_end;  /* LW_IO_AGAIN: not ended */
 	enum lw_io write_end; /* LW_IO_AGAIN: not ended */
 	enum lw_io announced; /* lw_transport_ended() said so; counts when nothing is queued */
@@ -35,6 +38,7 @@ struct lw_wire {
 	int write_error;
 	struct lw_boundary in;
 	uint8_t stash[LW_WIRE_STASH_BYTES];
+	uint8_t *spill;          /* NULL: `stash` holds them */
 	struct lw_alert final;   /* the alert received that ends the read side */
 	struct lw_alert sent;    /* the last alert that the library sealed */
 	uint64_t bytes_sent;     /* that the transport took */
@@ -44,6 +48,18 @@ struct lw_wire {
 };
 
 void lw_wire_init(struct lw_wire *w, struct lw_stream *stream, bool observing);
+
+/*
+ * For a closer: from now on the wire takes the rest of a record however long it is, so that the
+ * library is rid of it.  false: out of memory, and all is as it was.  Who copies what is held gives
+ * room for `stash_bytes`.
+ */
+LW_MUST_CHECK bool lw_wire_spill(struct lw_wire *w);
+void lw_wire_copy_held(struct lw_wire *w, uint8_t *bytes);
+void lw_wire_free(struct lw_wire *w);
+
+/* Sends what it can; true: an alert finds room. */
+LW_MUST_CHECK bool lw_wire_has_room(struct lw_wire *w);
 
 /* Sends what is stashed.  LW_IO_OK: nothing is left, or nothing can leave any more; LW_IO_AGAIN. */
 LW_MUST_CHECK enum lw_io lw_wire_flush(struct lw_wire *w);

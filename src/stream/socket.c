@@ -1,0 +1,84 @@
+/* socket: see socket.h. */
+#include "stream/socket.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <linux/sockios.h>
+#endif
+
+/* rule: tcp-end-kind-reported */
+static enum lw_io io_of_errno(int error, int *os_error)
+{
+	if (error == EAGAIN || error == EWOULDBLOCK)
+		return LW_IO_AGAIN;
+	*os_error = error;
+	return error == ECONNRESET || error == EPIPE ? LW_IO_RESET : LW_IO_ERROR;
+}
+
+enum lw_io lw_socket_recv(int fd, void *buf, size_t cap, size_t *n, int *os_error)
+{
+	ssize_t got;
+
+	*n = 0;
+	do
+		got = recv(fd, buf, cap, MSG_DONTWAIT);
+	while (got < 0 && errno == EINTR);
+	if (got > 0)
+		*n = (size_t)got;
+	if (got >= 0)
+		return got > 0 ? LW_IO_OK : LW_IO_FIN;
+	return io_of_errno(errno, os_error);
+}
+
+enum lw_io lw_socket_send(int fd, const void *buf, size_t len, size_t *n, int *os_error)
+{
+	ssize_t put;
+
+	*n = 0;
+	do
+		put = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (put < 0 && errno == EINTR);
+	if (put >= 0) {
+		*n = (size_t)put;
+		return put > 0 ? LW_IO_OK : LW_IO_AGAIN;
+	}
+	return io_of_errno(errno, os_error);
+}
+
+bool lw_socket_has_input(int fd)
+{
+	uint8_t octet;
+	ssize_t got;
+
+	do
+		got = recv(fd, &octet, 1, MSG_DONTWAIT | MSG_PEEK);
+	while (got < 0 && errno == EINTR);
+	return got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+bool lw_socket_shut_write(int fd)
+{
+	/* A failure means that the transport is gone already, which reading will tell. */
+	return shutdown(fd, SHUT_WR) == 0;
+}
+
+void lw_socket_end(int fd)
+{
+	(void)shutdown(fd, SHUT_RDWR);
+}
+
+uint64_t lw_socket_unacknowledged(int fd, bool fin_sent)
+{
+	int left = 0;
+
+#ifdef SIOCOUTQ
+	if (ioctl(fd, SIOCOUTQ, &left) != 0 || left < 0)
+		return 0;
+	if (fin_sent && left > 0) /* TCP counts its FIN as a byte */
+		left--;
+#endif
+	return (uint64_t)left;
+}

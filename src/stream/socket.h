@@ -1,0 +1,26 @@
+/*
+ * socket: the calls on a connected stream socket, as results instead of errno.
+ *
+ * None blocks, none raises SIGPIPE, and none closes the descriptor.
+ */
+#ifndef STREAM_SOCKET_H
+#define STREAM_SOCKET_H
+
+#include <lastword/adapter.h>
+
+/* As a transport's recv() and send(). */
+LW_MUST_CHECK enum lw_io lw_socket_recv(int fd, void *buf, size_t cap, size_t *n, int *os_error);
+LW_MUST_CHECK enum lw_io lw_socket_send(int fd, const void *buf, size_t len, size_t *n,
+                                        int *os_error);
+
+/* Something waits to be read: bytes, an end, or an error. */
+bool lw_socket_has_input(int fd);
+
+/* FIN; true: it is on its way.  And the end of both directions. */
+LW_MUST_CHECK bool lw_socket_shut_write(int fd);
+void lw_socket_end(int fd);
+
+/* Bytes that the peer has not acknowledged, as far as the system tells; our FIN is none. */
+uint64_t lw_socket_unacknowledged(int fd, bool fin_sent);
+
+#endif
