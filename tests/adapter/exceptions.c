@@ -22,6 +22,9 @@ static const struct exception exceptions[] = {
 
 	{ "wolfssl", "split-alert", TO_12, FAILED, "it refuses an alert in two records" },
 	{ "wolfssl", "joined-alerts", TO_12, FAILED, "it refuses two alerts in a record" },
+
+	{ "mbedtls", "split-alert", TO_12, FAILED, "it refuses an alert in two records" },
+	{ "mbedtls", "joined-alerts", TO_12, FAILED, "it refuses two alerts in a record" },
 };
 /* clang-format on */
 
