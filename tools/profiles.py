@@ -27,7 +27,7 @@ CLOSED = {
     'framing': ['unsure', 'by-close', 'http1', 'websocket', 'lines', 'smtp', 'ftp', 'pop3', 'nntp',
                 'imap', 'sieve', 'dns', 'postgresql',
                 'ldap', 'mqtt', 'syslog', 'radius', 'diameter', 'epp', 'kerberos', 'nts-ke', 'snmp',
-                'cops', 'mysql'],
+                'cops', 'mysql', 'http2'],
 }
 
 

@@ -93,6 +93,12 @@ static void init_literals(struct lw_tracker *t, const union protocol *p)
 	lw_literals_init(t, p->literal);
 }
 
+static void init_http2(struct lw_tracker *t, const union protocol *p)
+{
+	(void)p;
+	lw_http2_init(t);
+}
+
 static const struct ops unsure = { NULL, pass_any, pass_any, never, never, why_unsure, NULL };
 static const struct ops by_close = { NULL, pass_any, pass_any, never, always, why_by_close, NULL };
 static const struct ops http1 = {
@@ -119,6 +125,11 @@ static const struct ops blocks = {
 static const struct ops literals = {
 	init_literals, lw_literals_requests, lw_literals_answers, lw_literals_complete,
 	never,         lw_literals_why,      lw_literals_greeted,
+};
+
+static const struct ops http2 = {
+	init_http2, lw_http2_requests, lw_http2_answers, lw_http2_complete, never, lw_http2_why,
+	NULL,
 };
 
 static const struct row {
@@ -153,6 +164,7 @@ static const struct row {
 	[LW_KIND_SNMP] = { "snmp", &frames, { .frame = &lw_frame_snmp } },
 	[LW_KIND_COPS] = { "cops", &frames, { .frame = &lw_frame_cops } },
 	[LW_KIND_MYSQL] = { "mysql", &frames, { .frame = &lw_frame_mysql } },
+	[LW_KIND_HTTP2] = { "http2", &http2, { NULL } },
 };
 
 static const struct row *row_of(enum lw_kind kind)

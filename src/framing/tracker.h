@@ -20,6 +20,7 @@
 #include "framing/blocks.h"
 #include "framing/frames.h"
 #include "framing/http1.h"
+#include "framing/http2.h"
 #include "framing/lines.h"
 #include "framing/literals.h"
 
@@ -46,6 +47,7 @@ enum lw_kind {
 	LW_KIND_SNMP,
 	LW_KIND_COPS,
 	LW_KIND_MYSQL,
+	LW_KIND_HTTP2, /* frames and streams; RFC 9113 */
 	LW_KIND_POP3,  /* a status line, behind some a block up to a lone dot */
 	LW_KIND_NNTP,  /* the same, with codes */
 	LW_KIND_IMAP,  /* tagged commands, literals */
@@ -61,6 +63,7 @@ struct lw_tracker {
 		struct lw_http1 http1;
 		struct lw_lines lines;
 		struct lw_frames frames;
+		struct lw_http2 http2;
 		struct lw_blocks blocks;
 		struct lw_literals literals;
 	} state;
