@@ -337,7 +337,7 @@ static bool make_small(int fd)
 	       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
 }
 
-static bool small_pair(int fds[ENDS])
+bool ends_small_pair(int fds[ENDS])
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
 		                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -397,7 +397,7 @@ bool ends_begin(struct ends *e, const struct ends_setup *setup, const char **why
 
 	*e = (struct ends){ .end = { { .fd = -1 }, { .fd = -1 } } };
 	*why = "no sockets";
-	if (!(setup->small_buffers ? small_pair(fds) : loopback_pair(fds)))
+	if (!(setup->small_buffers ? ends_small_pair(fds) : loopback_pair(fds)))
 		return false;
 	e->end[CLIENT].fd = fds[CLIENT];
 	e->end[SERVER].fd = fds[SERVER];

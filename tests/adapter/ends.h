@@ -65,6 +65,9 @@ struct ends_setup {
 	const struct certificate_pem *pem;
 };
 
+/* Two connected TCP sockets with little room, in which records stand half out. */
+LW_MUST_CHECK bool ends_small_pair(int fds[ENDS]);
+
 /* Connects, attaches both before the handshake and shakes hands; false: `*why`, static. */
 LW_MUST_CHECK bool ends_begin(struct ends *e, const struct ends_setup *setup, const char **why);
 
