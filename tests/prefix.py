@@ -1,6 +1,7 @@
 """prefix: what `meson install` puts into an empty folder, and how a program that uses it is built against it.
 It must not know what is built."""
 import glob
+import json
 import os
 import tempfile
 
@@ -9,6 +10,12 @@ import tap
 C = ("gcc", "-std=c11", "-Wshadow", "-D_POSIX_C_SOURCE=200809L")
 CXX = ("g++", "-std=c++17")
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
+
+
+def is_installed(header):
+    """Whether this build installs it: TLS libraries may be left out."""
+    with open(tap.built("meson-info/intro-installed.json")) as file:
+        return any(name.endswith("/lastword/" + header) for name in json.load(file).values())
 
 
 class Prefix:

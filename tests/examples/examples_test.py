@@ -86,6 +86,10 @@ class Clients(Case):
     def test_client_in_an_event_loop(self):
         self.claim_client_is_right("uv_client.c")
 
+    @unittest.skipUnless(prefix.is_installed("gnutls.h"), "built without GnuTLS")
+    def test_client_on_gnutls(self):
+        self.claim_client_is_right("gnutls_client.c")
+
     def test_client_in_cxx(self):
         self.claim_client_is_right("stream.cpp")
 
