@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+enum { TLS_MAJOR = 3, CLIENT_HELLO = 1 };
+
 /* What arrived and has not passed. */
 struct offer {
 	struct cutter *c;
@@ -239,12 +241,51 @@ static void pass_step(struct offer *o, size_t step)
 	o->len -= step;
 }
 
+enum match { NO_HELLO, PART_OF_HELLO, HELLO };
+
+/* Whether a record with a ClientHello begins here.  No protocol says that in the clear. */
+static enum match match_hello(const uint8_t *bytes, size_t len)
+{
+	struct lw_cursor c = lw_cursor_over(bytes, len);
+	uint8_t type, major, minor, message;
+	uint16_t body;
+
+	if (lw_take_u8(&c, &type) && type != LW_RECORD_HANDSHAKE)
+		return NO_HELLO;
+	if (lw_take_u8(&c, &major) && major != TLS_MAJOR)
+		return NO_HELLO;
+	if (!lw_take_u8(&c, &minor) || !lw_take_u16(&c, &body) || !lw_take_u8(&c, &message))
+		return PART_OF_HELLO;
+	return message == CLIENT_HELLO ? HELLO : NO_HELLO;
+}
+
+/* Before TLS all passes, up to where it begins, or may begin. */
+static void pass_clear(struct offer *o)
+{
+	enum match found = NO_HELLO;
+	size_t clear = 0;
+
+	if (o->direction == CUTTER_TO_CLIENT)
+		clear = o->len;
+	for (; clear < o->len; clear++) {
+		found = match_hello(o->bytes + clear, o->len - clear);
+		if (found == HELLO || (found == PART_OF_HELLO && !o->is_last))
+			break;
+	}
+	o->c->tls = found == HELLO;
+	o->side->bytes += clear;
+	o->bytes += clear;
+	o->len -= clear;
+}
+
 struct cutter_answer cutter_offer(struct cutter *c, enum cutter_direction direction,
                                   const void *bytes, size_t len, bool is_last)
 {
 	struct offer o = { c, direction, &c->side[direction], bytes, len, is_last };
 
-	while (!o.side->ended) {
+	if (!c->tls)
+		pass_clear(&o);
+	while (c->tls && !o.side->ended) {
 		struct decision d = decide(&o);
 
 		if (d.ruling == WAIT)

@@ -14,8 +14,9 @@
  *                behind its first one.
  *
  * Bytes count in the same records, their headers included.  The same bytes in
- * any chunking are cut at the same place.  A connection that speaks no TLS, or
- * not the version of the plan, passes whole.
+ * any chunking are cut at the same place.  What passes in the clear before the
+ * ClientHello (STARTTLS, in whatever protocol) counts as nothing.  A connection
+ * that speaks no TLS, or not the version of the plan, passes whole.
  */
 #ifndef PIPE_CUTTER_H
 #define PIPE_CUTTER_H
@@ -64,6 +65,7 @@ struct cutter {
 	struct cutter_plan plan;
 	struct cutter_side side[2]; /* by direction */
 	struct hello hello;
+	bool tls; /* the ClientHello has begun */
 };
 
 struct cutter_answer {

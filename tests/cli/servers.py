@@ -38,7 +38,7 @@ def write(folder, name, content):
     return path
 
 
-def nginx(case, certificate, backend=None):
+def nginx(case, certificate, backend=None, protocols="TLSv1.2 TLSv1.3"):
     """nginx: / and /large have a length; /open has none (an SSI page), so in HTTP/1.0 its end is the connection's, and in 1.1 it comes
     in chunks; /late is passed to `backend` with HTTP/1.0 and is no longer than its connection; /204 and /304 have no body."""
     folder, port = tap.temp_dir(case), tap.free_port()
@@ -56,11 +56,11 @@ def nginx(case, certificate, backend=None):
           uwsgi_temp_path %(folder)s/u; scgi_temp_path %(folder)s/s;
           server {
             listen 127.0.0.1:%(port)d ssl; ssl_certificate %(cert)s; ssl_certificate_key %(key)s;
-            ssl_protocols TLSv1.2 TLSv1.3; root %(folder)s/www; %(proxy)s
+            ssl_protocols %(protocols)s; root %(folder)s/www; %(proxy)s
             location /open { alias %(folder)s/www/index.html; ssi on; ssi_types *; default_type text/plain; }
             location /204 { return 204; } location /304 { return 304; }
           }
-        }""" % {"folder": folder, "port": port, "cert": certificate.certificate, "key": certificate.key, "user": user,
+        }""" % {"folder": folder, "port": port, "cert": certificate.certificate, "key": certificate.key, "user": user, "protocols": protocols,
                 "proxy": proxy})
     tap.start(case, ["nginx", "-c", config, "-p", folder, "-e", os.path.join(folder, "error.log")], port=port)
     return port

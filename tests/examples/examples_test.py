@@ -14,8 +14,8 @@ import tap
 
 EXAMPLES = os.path.join(tap.ROOT, "examples")
 LASTWORD = tap.built("lastword")
-CUTS = ("fin", "inside", "rst")
 VERSIONS = ("1.2", "1.3")
+TICKETS = {"1.2": 0, "1.3": 2}  # records of a server on OpenSSL that count and carry no data
 
 
 def packages_of(name):
@@ -47,12 +47,8 @@ class Case(unittest.TestCase):
 
     def cut(self, port, how, after, *options):
         """`lastword cut` in front of `port`; its own."""
-        return tap.start(self, [LASTWORD, "cut", "--to", "127.0.0.1:%s" % port, "--how", how, "--after", after, *options],
+        return tap.start(self, [LASTWORD, "cut", "--to", "127.0.0.1:%s" % port, "--how", how, "--after", "%dr" % after, *options],
                          line=r"^127.0.0.1:(\d+)$").said[1]
-
-    def assert_tells_cut(self, done, name):
-        self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertRegex(done.stderr.decode(), r"(?m)^%s: The transport (ended \(FIN\)|was reset \(RST\)).* without close_notify" % name)
 
 
 class Clients(Case):
@@ -60,25 +56,37 @@ class Clients(Case):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.nginx = servers.nginx(cls.shared, cls.certificate)
+        cls.nginx = {version: servers.nginx(cls.shared, cls.certificate, protocols="TLSv" + version) for version in VERSIONS}
 
     def fetch(self, name, port, path):
-        done = tap.run([self.built(name), "127.0.0.1", port, self.roots, path])
+        """What the example says of a page: .returncode, .body, .stderr."""
+        peer = ["https://127.0.0.1:%s%s" % (port, path), self.roots] if name == "curl_observe.c" else [
+            "127.0.0.1", port, self.roots, path]
+        done = tap.run([self.built(name), *peer])
         done.body = done.stdout.split(b"\r\n\r\n", 1)[-1]
+        self.assertRegex(done.stderr.decode(), r"(?m)^%s: .*\.$" % os.path.splitext(name)[0])
         return done
+
+    CUTS = (("/", "1.2", "fin"), ("/", "1.3", "rst"), ("/open", "1.2", "inside"), ("/open", "1.3", "fin"))
 
     def claim_client_is_right(self, name):
         own = os.path.splitext(name)[0]
-        for path in ("/", "/open"):
-            with self.subTest(path=path):
-                done = self.fetch(name, self.nginx, path)
-                self.assertEqual((done.returncode, done.body), (0, servers.PAGE), done.stderr)
-            for how in CUTS:
-                for version in VERSIONS:
-                    with self.subTest(path=path, how=how, version=version):
-                        done = self.fetch(name, self.cut(self.nginx, how, "4r"), path)
-                        self.assert_tells_cut(done, own)
-                        self.assertNotEqual(done.body, servers.PAGE)
+        for path, version, how in self.CUTS:
+            with self.subTest(path=path, version=version):
+                done = self.fetch(name, self.nginx[version], path)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertTrue(done.body == servers.PAGE)
+            with self.subTest(path=path, version=version, how=how):
+                done = self.fetch(name, self.cut(self.nginx[version], how, 2 + TICKETS[version]), path)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertRegex(done.stderr.decode(), r"(?m)^%s: The transport (ended \(FIN\)|was reset \(RST\))"
+                                                       r".* without close_notify" % own)
+                self.assertFalse(done.body == servers.PAGE)
+        for path, status in (("/", 0), ("/open", 1)):  # nothing is missing but the alert
+            with self.subTest(path=path, how="drop-alert"):
+                done = self.fetch(name, self.cut(self.nginx["1.3"], "drop-alert", 0), path)
+                self.assertEqual(done.returncode, status, done.stderr)
+                self.assertTrue(done.body == servers.PAGE)
 
     def test_client(self):
         self.claim_client_is_right("client.c")
@@ -93,37 +101,16 @@ class Clients(Case):
     def test_client_in_cxx(self):
         self.claim_client_is_right("stream.cpp")
 
-    def watch(self, port, path):
-        done = tap.run([self.built("curl_observe.c"), "https://127.0.0.1:%s%s" % (port, path), self.roots])
-        self.assertRegex(done.stderr.decode(), r"(?m)^curl_observe: (The|We) .*\.$")
-        return done
-
     def test_curl_observed(self):
-        for path in ("/", "/open"):
-            with self.subTest(path=path):
-                done = self.watch(self.nginx, path)
-                self.assertEqual((done.returncode, done.stdout), (0, servers.PAGE), done.stderr)
-            for how in CUTS:
-                for version in VERSIONS:
-                    with self.subTest(path=path, how=how, version=version):
-                        done = self.watch(self.cut(self.nginx, how, "4r"), path)
-                        self.assertEqual(done.returncode, 1, done.stderr)
-                        self.assertIn(b" without close_notify", done.stderr)
-        for path, status in (("/", 0), ("/open", 1)):  # nothing is missing but the alert
-            with self.subTest(path=path):
-                done = self.watch(self.cut(self.nginx, "drop-alert", "0"), path)
-                self.assertEqual((done.returncode, done.stdout), (status, servers.PAGE), done.stderr)
-
-    def test_a_client_takes_a_page_whose_length_is_known_without_close_notify(self):
-        for path, status in (("/", 0), ("/open", 1)):
-            with self.subTest(path=path):
-                done = self.fetch("client.c", self.cut(self.nginx, "drop-alert", "0"), path)
-                self.assertEqual((done.returncode, done.body), (status, servers.PAGE), done.stderr)
+        self.claim_client_is_right("curl_observe.c")
 
     def test_a_client_refuses_a_certificate_that_it_does_not_know(self):
         other = servers.Certificate(tap.temp_dir(self))
-        done = tap.run([self.built("client.c"), "127.0.0.1", self.nginx, other.certificate, "/"])
-        self.assertEqual((done.returncode, done.stdout), (1, b""))
+        for name in ("client.c", "uv_client.c", "stream.cpp", "gnutls_client.c"):
+            if name != "gnutls_client.c" or prefix.is_installed("gnutls.h"):
+                with self.subTest(example=name):
+                    done = tap.run([self.built(name), "127.0.0.1", self.nginx["1.3"], other.certificate, "/"])
+                    self.assertEqual((done.returncode, done.stdout), (1, b""), done.stderr)
 
 
 class Server(Case):
@@ -141,9 +128,9 @@ class Server(Case):
             with self.subTest(version=version):
                 server, _ = self.upload(lambda port: port, ["-tls" + version.replace(".", "_")])
                 self.assertEqual((server.wait(), server.out), (0, servers.PAGE), server.tell())
-            for how in CUTS:
+            for how in ("fin", "inside", "rst"):
                 with self.subTest(version=version, how=how):
-                    server, _ = self.upload(lambda port: self.cut(port, how, "2r", "--direction", "to-server"),
+                    server, _ = self.upload(lambda port: self.cut(port, how, 2, "--direction", "to-server"),
                                             ["-tls" + version.replace(".", "_")])
                     self.assertEqual(server.wait(), 1, server.tell())
                     self.assertIn(b" without close_notify", server.err)
@@ -151,22 +138,57 @@ class Server(Case):
 
 
 class Unwrap(Case):
+    """TLS taken off again; the records behind which a cut falls are those of the answers."""
+    def only(self, version):
+        """An environment in which OpenSSL speaks no other version; the programs themselves do not choose."""
+        config = servers.write(self.folder, "openssl.cnf", """
+            openssl_conf = all
+            [all]
+            ssl_conf = ssl
+            [ssl]
+            system_default = system
+            [system]
+            MinProtocol = TLSv%s
+            MaxProtocol = TLSv%s""" % (version, version))
+        return tap.environment(OPENSSL_CONF=config)
+
+    def claim_a_cut_is_refused(self, server, answers, tickets, run):
+        for version in VERSIONS:
+            for how, left in (("drop-alert", answers), ("fin", 0), ("rst", 0), ("fin", 1), ("inside", 1)):
+                with self.subTest(version=version, how=how, left=left):
+                    after = 0 if how == "drop-alert" else answers - left + tickets[version]
+                    done = run(self.cut(server, how, after, "--version", version), version)
+                    told = done.stderr.decode()
+                    self.assertEqual(done.returncode, 1, told)
+                    self.assertRegex(told, r"The transport (ended \(FIN\)|was reset \(RST\)).* without close_notify")
+                    if left in (0, answers) and how != "rst":
+                        self.assertIn("not in the clear: the transport ended before the peer's close_notify", told)
+                    self.assertIsNone(re.search(r"(?s)TLS .*clear", done.stdout.decode()), "clear text behind a cut")
+
+    def ccc(self, port, version):
+        return tap.run([self.built("ftp_ccc.c"), "127.0.0.1", port, self.roots, "somebody", "secret"], env=self.only(version))
+
     def test_ftp_ccc(self):
         """proftpd answers close_notify and goes on in the clear."""
         port = servers.proftpd(self, self.certificate)
-        done = tap.run([self.built("ftp_ccc.c"), "127.0.0.1", port, self.roots, "somebody", "secret"])
-        told = done.stdout.decode()
-        self.assertEqual(done.returncode, 0, told + done.stderr.decode())
-        self.assertRegex(told, r"(?m)^TLS   200 .*\nclear 257 ")
+        for version in VERSIONS:
+            done = self.ccc(port, version)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stdout.decode(), r"(?m)^TLS   200 .*\nclear 257 .*\nclear 221 ")
+        self.claim_a_cut_is_refused(port, 4, TICKETS, self.ccc)
+
+    def stoptls(self, port, version):
+        return tap.run([self.built("ldap_stoptls.c"), "127.0.0.1", port, self.roots], env=self.only(version))
 
     def test_ldap_stoptls(self):
         """slapd answers close_notify and closes the connection."""
         port = servers.slapd(self, self.certificate)
-        done = tap.run([self.built("ldap_stoptls.c"), "127.0.0.1", port, self.roots])
-        told = done.stdout.decode()
-        self.assertEqual(done.returncode, 0, told + done.stderr.decode())
-        self.assertRegex(told, r"(?m)^TLS   a message of kind 0x65")
-        self.assertIn(b"closed the connection together with TLS", done.stderr)
+        for version in VERSIONS:
+            done = self.stoptls(port, version)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stdout.decode(), r"(?m)^TLS   a message of kind 0x65")
+            self.assertIn(b"closed the connection together with TLS", done.stderr)
+        self.claim_a_cut_is_refused(port, 2, {"1.2": 0, "1.3": 0}, self.stoptls)
 
 
 class Readme(unittest.TestCase):

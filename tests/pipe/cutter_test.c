@@ -14,7 +14,7 @@
 
 struct record {
 	enum cutter_direction direction;
-	uint8_t type;
+	uint8_t type;  /* 0: no record, but clear text that is nearly a ClientHello */
 	uint16_t body; /* 0: the ServerHello of the version */
 };
 
@@ -50,6 +50,17 @@ static const struct record tls13[] = {
 	{ TO_SERVER, 23, 19 },
 };
 
+/* STARTTLS: some lines in the clear come first. */
+static const struct record starttls12[] = {
+	{ TO_CLIENT, 0, 30 },   { TO_SERVER, 0, 20 },   { TO_CLIENT, 0, 44 }, /* 1, 2 */
+	{ TO_SERVER, 22, 100 }, { TO_CLIENT, 22, 0 },                         /* 3 */
+	{ TO_SERVER, 20, 1 },   { TO_SERVER, 22, 40 },  { TO_CLIENT, 20, 1 }, /* 4 */
+	{ TO_CLIENT, 22, 40 },                                                /* 5 */
+	{ TO_SERVER, 23, 51 },  { TO_CLIENT, 23, 400 },                       /* 6 */
+	{ TO_CLIENT, 23, 401 },                                               /* 7 */
+	{ TO_CLIENT, 21, 26 },                                                /* 8: close_notify */
+};
+
 /* As tls13, but the server ends without a word. */
 static const struct record tls13_no_alert[] = {
 	{ TO_SERVER, 22, 100 }, { TO_CLIENT, 22, 0 },  { TO_CLIENT, 23, 53 },
@@ -76,12 +87,11 @@ struct stream {
 		records, sizeof(records) / sizeof(records)[0], version                             \
 	}
 static const struct stream streams[] = {
-	STREAM(tls12, LW_VERSION_TLS1_2),
-	STREAM(tls13, LW_VERSION_TLS1_3),
-	STREAM(tls13_no_alert, LW_VERSION_TLS1_3),
-	STREAM(tls12_refused, LW_VERSION_TLS1_2),
+	STREAM(tls12, LW_VERSION_TLS1_2),          STREAM(tls13, LW_VERSION_TLS1_3),
+	STREAM(tls13_no_alert, LW_VERSION_TLS1_3), STREAM(tls12_refused, LW_VERSION_TLS1_2),
+	STREAM(starttls12, LW_VERSION_TLS1_2),
 };
-enum { S12, S13, S13_NO_ALERT, S12_REFUSED, STREAMS };
+enum { S12, S13, S13_NO_ALERT, S12_REFUSED, S12_STARTTLS, STREAMS };
 
 /* A ServerHello; in 1.3 the version stands in an extension behind another one. */
 static size_t put_server_hello(uint8_t *to, enum lw_version version)
@@ -104,9 +114,21 @@ static size_t put_server_hello(uint8_t *to, enum lw_version version)
 	return len;
 }
 
+static size_t put_clear(uint8_t *to, size_t len)
+{
+	static const uint8_t nearly[] = { 22, 3, 1, 0, 50, 2 };
+
+	for (size_t i = 0; i < len; i++)
+		to[i] = nearly[i % sizeof nearly];
+	return len;
+}
+
 static size_t put_record(uint8_t *to, const struct record *r, enum lw_version version)
 {
 	size_t body = r->body;
+
+	if (r->type == 0)
+		return put_clear(to, body);
 
 	memset(to, 23, LW_RECORD_HEADER + r->body); /* bodies look like headers */
 	if (body == 0)
@@ -115,6 +137,8 @@ static size_t put_record(uint8_t *to, const struct record *r, enum lw_version ve
 	to[1] = to[2] = 3;
 	to[3] = (uint8_t)(body >> 8);
 	to[4] = (uint8_t)body;
+	if (r->type == 22 && r->direction == TO_SERVER)
+		to[LW_RECORD_HEADER] = 1; /* ClientHello; behind the first it is not looked at */
 	return LW_RECORD_HEADER + body;
 }
 
@@ -245,6 +269,12 @@ static const struct row rows[] = {
 	{ S13, CUTTER_DROP_ALERT, 0, R, TO_SERVER, 5, 0, true },
 	{ S12_REFUSED, CUTTER_DROP_ALERT, 0, R, TO_CLIENT, ALL, 0, false },
 	{ S12_REFUSED, CUTTER_FIN, 0, R, TO_CLIENT, ALL, 0, false },
+	/* in the clear nothing counts */
+	{ S12_STARTTLS, CUTTER_FIN, 0, R, TO_CLIENT, 5, 0, true },
+	{ S12_STARTTLS, CUTTER_FIN, 1, B, TO_CLIENT, 5, 1, true },
+	{ S12_STARTTLS, CUTTER_INSIDE, 1, R, TO_CLIENT, 6, 203, true },
+	{ S12_STARTTLS, CUTTER_DROP_ALERT, 0, R, TO_CLIENT, 7, 0, true },
+	{ S12_STARTTLS, CUTTER_FIN, 0, R, TO_SERVER, 4, 0, true },
 	/* a large last record is no alert */
 	{ S13_NO_ALERT, CUTTER_DROP_ALERT, 0, R, TO_CLIENT, ALL, 0, false },
 	{ S13_NO_ALERT, CUTTER_FIN, 1, R, TO_CLIENT, 3, 0, true },
