@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* Loopback delivers at once; this bounds the wait for what never comes. */
-#define QUIET_MS 5
+#define QUIET_MS 4
 
 uint64_t clock_ms = 1000000;
 
@@ -169,7 +169,7 @@ unsigned run_guests(struct lw_closer *c, struct guest *guests, unsigned count)
 {
 	unsigned over = 0, vain = 0;
 
-	while (over < count && vain < 3) {
+	while (over < count && vain < 2) {
 		for (unsigned i = 0; i < count; i++)
 			guest_spin(&guests[i]);
 		over += take_batch(c);

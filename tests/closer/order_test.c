@@ -1,0 +1,280 @@
+/*
+ * order: data that was sealed, then the alert, then FIN, also where the transport is full, on every
+ * TLS library; and what becomes of them when time or patience run out.
+ */
+#include "rig.h"
+#include "tests/unit.h"
+
+#include <fcntl.h>
+#include <lastword/openssl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "adversary/loopback.h"
+
+#define DEADLINE_MS 5000u
+#define DRAIN_BYTES (1u << 20)
+
+static const struct adversary_script slow_reader =
+    SCRIPT(STEP_STOP_READING, STEP_SILENCE, STEP_READ_ON, STEP_GO);
+
+static const struct adversary_script talks =
+    SCRIPT(STEP_WAIT_CLOSE_NOTIFY, STEP_DATA(4u << 20), STEP_SILENCE);
+
+static const struct adversary_script talks_first =
+    SCRIPT(STEP_STOP_READING, STEP_DATA(3u << 20), STEP_READ_ON, STEP_GO);
+
+static const enum lw_version versions[] = { LW_VERSION_TLS1_2, LW_VERSION_TLS1_3 };
+
+/* rules: transport-delivers-on-close, flush-then-answer, nothing-after-own-closure */
+static void what_was_sealed_leaves_first(void **state)
+{
+	const struct stack *stack;
+
+	(void)state;
+	for (unsigned i = 0; (stack = stack_at(i / 2)) != NULL; i++) {
+		const struct guest_options o = { .stack = stack, .version = versions[i % 2] };
+		struct lw_closer *c;
+		const struct adversary_tally *peer;
+		struct guest g;
+		uint64_t taken;
+
+		if (!stack->speaks(o.version))
+			continue;
+		c = virtual_closer(DEADLINE_MS, DRAIN_BYTES, false);
+		guest_begin(&g, &o, &slow_reader);
+		guest_spin(&g);
+		taken = guest_fill(&g);
+		assert_true(taken > 0);
+		assert_int_equal(guest_give(&g, c), LW_OK);
+		assert_int_equal(run_guests(c, &g, 1), 0);
+		adversary_resume(g.adversary);
+		assert_int_equal(run_guests(c, &g, 1), 1);
+		peer = adversary_subject(g.adversary);
+		assert_int_equal(g.verdict.write, LW_ENDING_CLOSED);
+		assert_int_equal(g.verdict.bytes_written, taken);
+		assert_int_equal(g.verdict.bytes_unacknowledged, 0);
+		assert_int_equal(peer->data_bytes, taken);
+		assert_false(peer->data_differs);
+		assert_false(peer->unreadable);
+		assert_int_equal(peer->alerts, 1);
+		assert_int_equal(peer->close_notifies, 1);
+		assert_int_equal(peer->after_closure, 0);
+		assert_true(peer->fin);
+		assert_false(peer->rst);
+		guest_end(&g);
+		lw_closer_free(c);
+	}
+}
+
+static void what_has_not_left_by_the_deadline_is_told(void **state)
+{
+	const struct stack *stack;
+
+	(void)state;
+	for (unsigned i = 0; (stack = stack_at(i)) != NULL; i++) {
+		const struct guest_options o = { .stack = stack, .version = LW_VERSION_TLS1_2 };
+		struct lw_closer *c = virtual_closer(DEADLINE_MS, DRAIN_BYTES, false);
+		struct guest g;
+		uint64_t taken;
+
+		guest_begin(&g, &o, &slow_reader);
+		guest_spin(&g);
+		taken = guest_fill(&g);
+		assert_int_equal(guest_give(&g, c), LW_OK);
+		assert_int_equal(run_guests(c, &g, 1), 0);
+		clock_ms += DEADLINE_MS;
+		assert_int_equal(run_guests(c, &g, 1), 1);
+		assert_int_equal(g.verdict.read, LW_ENDING_EXPIRED);
+		assert_int_equal(g.verdict.write, LW_ENDING_EXPIRED);
+		assert_false(g.verdict.alert_sent.present);
+		assert_true(g.verdict.bytes_unacknowledged > 0);
+		assert_true(g.verdict.bytes_unacknowledged <= taken);
+		adversary_resume(g.adversary);
+		guest_spin(&g);
+		assert_int_equal(adversary_subject(g.adversary)->close_notifies, 0);
+		guest_end(&g);
+		lw_closer_free(c);
+	}
+}
+
+/* A peer that never ends is left, but not while it has not acknowledged. */
+static void draining_has_a_limit_in_bytes(void **state)
+{
+	const struct guest_options o = { .version = LW_VERSION_TLS1_3 };
+
+	(void)state;
+	for (int wide = 0; wide < 2; wide++) {
+		struct lw_closer *c = virtual_closer(DEADLINE_MS, wide ? 8u << 20 : 20000, false);
+		struct guest g;
+
+		guest_begin(&g, &o, &talks);
+		assert_int_equal(guest_give(&g, c), LW_OK);
+		assert_int_equal(run_guests(c, &g, 1), !wide);
+		clock_ms += DEADLINE_MS;
+		assert_int_equal(run_guests(c, &g, 1), wide);
+		assert_int_equal(g.verdict.read, LW_ENDING_ABANDONED);
+		assert_int_equal(g.verdict.write, LW_ENDING_CLOSED);
+		assert_int_equal(g.verdict.bytes_unacknowledged, 0);
+		assert_int_equal(adversary_subject(g.adversary)->close_notifies, 1);
+		guest_end(&g);
+		lw_closer_free(c);
+	}
+}
+
+/* A peer that sends for ever before it reads cannot hold up what we have to send. */
+static void input_is_drained_while_output_waits(void **state)
+{
+	const struct guest_options o = { .version = LW_VERSION_TLS1_3 };
+	struct lw_closer *c = virtual_closer(DEADLINE_MS, 8u << 20, false);
+	struct guest g;
+	uint64_t taken;
+
+	(void)state;
+	guest_begin(&g, &o, &talks_first);
+	taken = guest_fill(&g);
+	assert_int_equal(guest_give(&g, c), LW_OK);
+	assert_int_equal(run_guests(c, &g, 1), 1);
+	assert_int_equal(g.verdict.write, LW_ENDING_CLOSED);
+	assert_int_equal(adversary_subject(g.adversary)->data_bytes, taken);
+	assert_int_equal(adversary_subject(g.adversary)->close_notifies, 1);
+	guest_end(&g);
+	lw_closer_free(c);
+}
+
+/* A handshake in the alert's way: the TLS object stays until it is over */
+
+struct pair {
+	SSL_CTX *client_ctx, *server_ctx;
+	SSL *client, *server;
+	int fds[2];
+};
+
+static SSL *make_ssl(SSL_CTX *ctx, int fd)
+{
+	SSL *ssl = SSL_new(ctx);
+
+	assert_true(ssl && SSL_set_fd(ssl, fd) == 1);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	return ssl;
+}
+
+static void pair_begin(struct pair *p)
+{
+	struct certificate *certificate = certificate_new(NULL, NULL);
+	int done = 0;
+
+	p->client_ctx = SSL_CTX_new(TLS_client_method());
+	p->server_ctx = SSL_CTX_new(TLS_server_method());
+	assert_true(SSL_CTX_set_max_proto_version(p->client_ctx, TLS1_2_VERSION) == 1);
+	assert_true(certificate && certificate_present(certificate, p->server_ctx));
+	certificate_free(certificate);
+	assert_true(loopback_pair(p->fds));
+	p->client = make_ssl(p->client_ctx, p->fds[0]);
+	p->server = make_ssl(p->server_ctx, p->fds[1]);
+	SSL_set_connect_state(p->client);
+	SSL_set_accept_state(p->server);
+	for (int i = 0; i < 1000 && done < 2; i++)
+		done = (SSL_do_handshake(p->client) == 1) + (SSL_do_handshake(p->server) == 1);
+	assert_int_equal(done, 2);
+}
+
+static void pair_end(struct pair *p)
+{
+	SSL_free(p->server);
+	close(p->fds[1]);
+	SSL_CTX_free(p->client_ctx);
+	SSL_CTX_free(p->server_ctx);
+	ERR_clear_error();
+}
+
+/* Gives the client away in a renegotiation that the server has asked for. */
+static void give_amid_renegotiation(struct pair *p, struct lw_closer *c)
+{
+	struct lw_stream *s = lw_openssl_attach(p->client, NULL, NULL);
+	struct pollfd ready = { .fd = p->fds[0], .events = POLLIN };
+	uint8_t octet;
+	size_t n;
+
+	assert_non_null(s);
+	assert_int_equal(SSL_renegotiate(p->server), 1);
+	assert_int_equal(SSL_do_handshake(p->server), 1); /* a HelloRequest */
+	assert_int_equal(poll(&ready, 1, 1000), 1);
+	assert_int_equal(lw_read(s, &octet, 1, &n), LW_AGAIN);
+	assert_true(SSL_in_init(p->client));
+	assert_int_equal(lw_closer_add(c, s, NULL, NULL), LW_OK);
+}
+
+static void a_handshake_in_the_way_is_brought_to_its_end(void **state)
+{
+	struct lw_closer *c = virtual_closer(DEADLINE_MS, DRAIN_BYTES, false);
+	struct pollfd ready = { .fd = lw_closer_fd(c), .events = POLLIN };
+	struct lw_closed done;
+	struct pair p;
+	bool answered = false;
+	size_t n = 0;
+
+	(void)state;
+	pair_begin(&p);
+	give_amid_renegotiation(&p, c);
+	for (int i = 0; i < 1000 && n == 0; i++) {
+		uint8_t octet;
+
+		ERR_clear_error();
+		(void)!SSL_read(p.server, &octet, 1);
+		if (!answered && (SSL_get_shutdown(p.server) & SSL_RECEIVED_SHUTDOWN)) {
+			answered = true;
+			(void)SSL_shutdown(p.server);
+			(void)shutdown(p.fds[1], SHUT_WR);
+		}
+		(void)poll(&ready, 1, 1);
+		(void)!lw_closer_run(c, &done, 1, &n);
+	}
+	assert_int_equal(n, 1);
+	assert_true(answered);
+	assert_int_equal(done.verdict.write, LW_ENDING_CLOSED);
+	pair_end(&p);
+	lw_closer_free(c);
+}
+
+static void a_handshake_that_never_ends_ends_at_the_deadline(void **state)
+{
+	(void)state;
+	for (int frees = 0; frees < 2; frees++) {
+		struct lw_closer *c = virtual_closer(DEADLINE_MS, DRAIN_BYTES, false);
+		struct lw_closed done;
+		struct pair p;
+		size_t n;
+
+		pair_begin(&p);
+		give_amid_renegotiation(&p, c);
+		assert_int_equal(lw_closer_run(c, &done, 1, &n), LW_AGAIN);
+		clock_ms += DEADLINE_MS;
+		if (!frees) {
+			assert_int_equal(lw_closer_run(c, &done, 1, &n), LW_OK);
+			assert_int_equal(done.verdict.read, LW_ENDING_EXPIRED);
+			assert_int_equal(done.verdict.write, LW_ENDING_EXPIRED);
+			assert_false(done.verdict.alert_sent.present);
+		}
+		lw_closer_free(c);
+		pair_end(&p);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_sealed_leaves_first),
+		cmocka_unit_test(what_has_not_left_by_the_deadline_is_told),
+		cmocka_unit_test(draining_has_a_limit_in_bytes),
+		cmocka_unit_test(input_is_drained_while_output_waits),
+		cmocka_unit_test(a_handshake_in_the_way_is_brought_to_its_end),
+		cmocka_unit_test(a_handshake_that_never_ends_ends_at_the_deadline),
+	};
+
+	return run_cases(tests);
+}
