@@ -141,6 +141,10 @@ static void set_version(mbedtls_ssl_config *conf, enum lw_version version)
 	mbedtls_ssl_conf_max_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3, minor);
 }
 
+/* The library's own list begins with the slowest. */
+static const mbedtls_ecp_group_id curves[] = { MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_SECP384R1,
+	                                       MBEDTLS_ECP_DP_NONE };
+
 static bool fill(struct stack_context *c, const struct stack_setup *setup)
 {
 	const int endpoint = setup->server ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT;
@@ -151,6 +155,7 @@ static bool fill(struct stack_context *c, const struct stack_setup *setup)
 	                                MBEDTLS_SSL_PRESET_DEFAULT) != 0)
 		return false;
 	mbedtls_ssl_conf_rng(&c->conf, mbedtls_ctr_drbg_random, &c->random);
+	mbedtls_ssl_conf_curves(&c->conf, curves);
 	mbedtls_ssl_conf_authmode(&c->conf, MBEDTLS_SSL_VERIFY_NONE);
 	set_version(&c->conf, setup->version);
 	return !setup->server || (present(c, setup) && allow_resumption(c, setup));

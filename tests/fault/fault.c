@@ -2,7 +2,6 @@
 #include "tests/fault/fault.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -11,8 +10,9 @@ static struct {
 	unsigned left; /* calls until it fires */
 	bool fired;
 	bool inside;
+	enum fault_call calloc_is;
 	long blocks;
-} now;
+} now = { .calloc_is = FAULT_CALLOC };
 
 void fault_arm(const struct fault *fault, unsigned nth)
 {
@@ -29,6 +29,11 @@ void fault_disarm(void)
 bool fault_fired(void)
 {
 	return now.fired;
+}
+
+unsigned fault_left(void)
+{
+	return now.left;
 }
 
 void fault_enter(void)
@@ -63,12 +68,16 @@ ssize_t __real_recv(int fd, void *buf, size_t cap, int flags);
 ssize_t __real_send(int fd, const void *buf, size_t len, int flags);
 int __real_shutdown(int fd, int how);
 void *__real_calloc(size_t count, size_t size);
+void *__real_malloc(size_t size);
+void *__real_realloc(void *block, size_t size);
 void __real_free(void *block);
 
 ssize_t __wrap_recv(int fd, void *buf, size_t cap, int flags);
 ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags);
 int __wrap_shutdown(int fd, int how);
 void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_realloc(void *block, size_t size);
 void __wrap_free(void *block);
 
 ssize_t __wrap_recv(int fd, void *buf, size_t cap, int flags)
@@ -101,62 +110,62 @@ int __wrap_shutdown(int fd, int how)
 	return -1;
 }
 
-/* The library's own blocks: what it allocates inside, it frees inside. */
+void fault_calloc_is(enum fault_call call)
+{
+	now.calloc_is = call;
+}
+
+/* Everybody's who is linked in: what is not freed in a run was leaked in it. */
 void *__wrap_calloc(size_t count, size_t size)
 {
 	void *block;
 
-	if (fires(FAULT_CALLOC))
+	if (fires(now.calloc_is))
 		return NULL;
 	block = __real_calloc(count, size);
-	now.blocks += now.inside && block != NULL;
-	return block;
-}
-
-void __wrap_free(void *block)
-{
-	now.blocks -= now.inside && block != NULL;
-	__real_free(block);
-}
-
-static void *openssl_malloc(size_t size, const char *file, int line)
-{
-	void *block;
-
-	(void)file;
-	(void)line;
-	if (size == 0 || fires(FAULT_OPENSSL))
-		return NULL;
-	block = malloc(size);
 	now.blocks += block != NULL;
 	return block;
 }
 
-static void openssl_free(void *block, const char *file, int line)
+void *__wrap_malloc(size_t size)
 {
-	(void)file;
-	(void)line;
+	void *block = __real_malloc(size);
+
+	now.blocks += block != NULL;
+	return block;
+}
+
+void *__wrap_realloc(void *block, size_t size)
+{
+	void *grown = __real_realloc(block, size);
+
+	now.blocks += block == NULL && grown != NULL;
+	return grown;
+}
+
+void __wrap_free(void *block)
+{
 	now.blocks -= block != NULL;
 	__real_free(block);
 }
 
-static void *openssl_realloc(void *block, size_t size, const char *file, int line)
+void *fault_library_malloc(size_t size)
 {
-	void *grown;
-
-	if (block == NULL)
-		return openssl_malloc(size, file, line);
-	if (size == 0) {
-		openssl_free(block, file, line);
-		return NULL;
-	}
-	if (fires(FAULT_OPENSSL))
-		return NULL;
-	grown = realloc(block, size);
-	return grown;
+	return size == 0 || fires(FAULT_LIBRARY) ? NULL : malloc(size);
 }
 
-bool fault_take_openssl(void)
+void fault_library_free(void *block)
 {
-	return CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) == 1;
+	free(block);
+}
+
+void *fault_library_realloc(void *block, size_t size)
+{
+	if (block == NULL)
+		return fault_library_malloc(size);
+	if (size == 0) {
+		fault_library_free(block);
+		return NULL;
+	}
+	return fires(FAULT_LIBRARY) ? NULL : realloc(block, size);
 }

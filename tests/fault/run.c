@@ -5,25 +5,46 @@
 #include "adversary/loopback.h"
 #include "net/certificate.h"
 
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
+#define STACKS_MAX  8u
 #define TURNS       600u /* a run without a fault needs some thirty */
 #define QUIET_TURNS 8u   /* so many turns without a byte: the peer is silent */
 #define TURN_MS     500u /* of the virtual clock, when nothing moved */
 
 enum phase { PHASE_SHAKE, PHASE_WRITE, PHASE_READ, PHASE_END, PHASE_OVER };
 
+/* How a TLS library is made to take its memory from fault.c; one that is linked in does so anyway.
+ */
+static const struct {
+	const char *name;
+	bool (*take)(void);
+	bool is_linked_in;
+} memories[] = {
+	{ "openssl", fault_take_openssl, false },
+#ifdef HAVE_STACK_WOLFSSL
+	{ "wolfssl", fault_take_wolfssl, false },
+#endif
+#ifdef HAVE_STACK_GNUTLS
+	{ "gnutls", fault_take_gnutls, false },
+#endif
+	{ "mbedtls", NULL, true },
+};
+
 struct run {
+	const struct stack *stack;
 	const struct run_row *row;
 	const struct fault *fault;
 	unsigned nth;
 	struct run_result *result;
 	struct adversary *adversary;
-	SSL *ssl;
-	BIO *in, *out; /* memory: to and from the subject */
+	struct stack_connection *connection;
+	struct lw_transport transport; /* memory */
+	BIO *in, *out;                 /* memory: to and from the subject */
 	int fd;
 	struct lw_stream *stream;
 	enum phase phase;
@@ -48,70 +69,96 @@ const struct ending *run_ending(const char *name)
 	return strcmp(name, after_request.name) == 0 ? &after_request : ending_find(name);
 }
 
-static SSL_CTX *contexts[2][8]; /* by role and version */
 static struct certificate *certificate;
+static struct certificate_pem pem;
+static struct stack_context *contexts[STACKS_MAX][2][LW_VERSION_TLS1_3 + 1]; /* server; version */
 
-static SSL_CTX *make_context(bool serves, int version)
+static const enum lw_version versions[] = { LW_VERSION_TLS1_2, LW_VERSION_TLS1_3 };
+
+static struct stack_context **context_of(const struct stack *stack, bool serves,
+                                         enum lw_version version)
 {
-	SSL_CTX *ctx = SSL_CTX_new(serves ? TLS_server_method() : TLS_client_method());
+	unsigned index = 0;
 
-	if (ctx == NULL)
-		return NULL;
-	SSL_CTX_set_security_level(ctx, 0);
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	if (SSL_CTX_set_min_proto_version(ctx, version) == 1 &&
-	    SSL_CTX_set_max_proto_version(ctx, version) == 1 &&
-	    (!serves || certificate_present(certificate, ctx)))
-		return ctx;
-	SSL_CTX_free(ctx);
-	return NULL;
+	while (stack_at(index) != stack)
+		index++;
+	return &contexts[index][serves][version];
 }
 
-bool run_begin(void)
+static bool make_contexts(const struct stack *stack, enum lw_version version)
 {
-	certificate = certificate_new(NULL, NULL);
-	if (certificate == NULL)
-		return false;
 	for (int serves = 0; serves < 2; serves++) {
-		contexts[serves][LW_VERSION_TLS1_2] = make_context(serves, TLS1_2_VERSION);
-		contexts[serves][LW_VERSION_TLS1_3] = make_context(serves, TLS1_3_VERSION);
-		if (contexts[serves][LW_VERSION_TLS1_2] == NULL ||
-		    contexts[serves][LW_VERSION_TLS1_3] == NULL)
+		const struct stack_setup setup = { .server = serves,
+			                           .version = version,
+			                           .certificate_pem = pem.certificate,
+			                           .key_pem = pem.key };
+		struct stack_context **context = context_of(stack, serves, version);
+
+		*context = stack->context_new(&setup);
+		if (*context == NULL)
 			return false;
 	}
 	return true;
 }
 
+bool run_begin(void)
+{
+	const struct stack *stack;
+
+	certificate = certificate_new(NULL, NULL);
+	if (certificate == NULL || !certificate_print(certificate, &pem))
+		return false;
+	for (unsigned i = 0; (stack = stack_at(i)) != NULL && i < STACKS_MAX; i++)
+		for (size_t v = 0; v < sizeof versions / sizeof versions[0]; v++)
+			if (stack->speaks(versions[v]) && !make_contexts(stack, versions[v]))
+				return false;
+	return true;
+}
+
 void run_end(void)
 {
-	for (int serves = 0; serves < 2; serves++) {
-		SSL_CTX_free(contexts[serves][LW_VERSION_TLS1_2]);
-		SSL_CTX_free(contexts[serves][LW_VERSION_TLS1_3]);
-	}
+	const struct stack *stack;
+
+	for (unsigned i = 0; (stack = stack_at(i)) != NULL && i < STACKS_MAX; i++)
+		for (size_t v = 0; v < sizeof versions / sizeof versions[0]; v++)
+			for (int serves = 0; serves < 2; serves++)
+				stack->context_free(*context_of(stack, serves, versions[v]));
 	certificate_free(certificate);
+}
+
+/* The subject's side of memory. */
+static enum lw_io memory_recv(void *context, void *buf, size_t cap, size_t *n, int *os_error)
+{
+	struct run *r = context;
+
+	(void)os_error;
+	return BIO_read_ex(r->in, buf, cap, n) == 1 ? LW_IO_OK : (*n = 0, LW_IO_AGAIN);
+}
+
+static enum lw_io memory_send(void *context, const void *buf, size_t len, size_t *n, int *os_error)
+{
+	struct run *r = context;
+
+	(void)os_error;
+	return BIO_write_ex(r->out, buf, len, n) == 1 ? LW_IO_OK : LW_IO_AGAIN;
 }
 
 static bool make_transport(struct run *r, struct adversary_options *peer)
 {
 	int fds[2];
 
-	r->fd = -1;
 	if (r->row->memory) {
+		r->transport = (struct lw_transport){ memory_recv, memory_send, r };
 		r->in = BIO_new(BIO_s_mem());
 		r->out = BIO_new(BIO_s_mem());
-		if (r->in == NULL || r->out == NULL || !BIO_up_ref(r->in) || !BIO_up_ref(r->out))
-			return false;
-		BIO_set_mem_eof_return(r->in, -1);
-		SSL_set_bio(r->ssl, r->in, r->out);
-		return true;
+		return r->in != NULL && r->out != NULL;
 	}
 	if (!loopback_pair(fds))
 		return false;
 	r->fd = fds[0];
 	peer->transport = ADVERSARY_SOCKET;
 	peer->fd = fds[1];
-	return SSL_set_fd(r->ssl, r->fd) == 1;
+	return fcntl(r->fd, F_SETFL, O_NONBLOCK) == 0;
 }
 
 static bool make(struct run *r)
@@ -121,14 +168,15 @@ static bool make(struct run *r)
 		                              r->row->serves ? ADVERSARY_CLIENT : ADVERSARY_SERVER,
 		                          .version = r->row->version,
 		                          .certificate = certificate };
+	struct stack_place place = { .transport = &r->transport };
 
-	r->ssl = SSL_new(contexts[r->row->serves][r->row->version]);
-	if (ending == NULL || r->ssl == NULL || !make_transport(r, &peer))
+	if (ending == NULL || !make_transport(r, &peer))
 		return false;
-	if (r->row->serves)
-		SSL_set_accept_state(r->ssl);
-	else
-		SSL_set_connect_state(r->ssl);
+	place.fd = r->fd;
+	r->connection = r->stack->connection_new(
+	    *context_of(r->stack, r->row->serves, r->row->version), &place);
+	if (r->connection == NULL)
+		return false;
 	r->adversary = adversary_new(&peer, &ending->script);
 	return r->adversary != NULL;
 }
@@ -303,35 +351,69 @@ static void let_adversary_finish(struct run *r)
 	result->peer = *adversary_subject(r->adversary);
 }
 
-void run_once(const struct run_row *row, const struct fault *fault, unsigned nth,
-              struct run_result *result)
+bool run_take_memory(const struct stack *stack)
 {
-	struct run r = { .row = row, .fault = fault, .nth = nth, .result = result, .fd = -1 };
-	const struct fault none = { .call = FAULT_NOTHING };
+	for (size_t i = 0; i < sizeof memories / sizeof memories[0]; i++)
+		if (strcmp(memories[i].name, stack->name) == 0)
+			return memories[i].take == NULL || memories[i].take();
+	return false;
+}
+
+/* Such a library shares the linker's calloc() with ours, which allocates in attaching alone. */
+static bool is_linked_in(const struct stack *stack)
+{
+	for (size_t i = 0; i < sizeof memories / sizeof memories[0]; i++)
+		if (strcmp(memories[i].name, stack->name) == 0)
+			return memories[i].is_linked_in;
+	return false;
+}
+
+static void attach(struct run *r)
+{
 	const char *why;
 
+	fault_enter();
+	r->stream = r->stack->attach(r->connection, NULL, &why);
+	fault_leave();
+	r->result->attached = r->stream != NULL;
+	if (is_linked_in(r->stack))
+		fault_calloc_is(FAULT_LIBRARY);
+}
+
+static void detach(struct run *r)
+{
+	fault_enter();
+	lw_free(r->stream);
+	fault_leave();
+	r->stream = NULL;
+	fault_calloc_is(FAULT_CALLOC);
+}
+
+void run_once(const struct stack *stack, const struct run_row *row, const struct fault *fault,
+              unsigned nth, struct run_result *result)
+{
+	struct run r = {
+		.stack = stack, .row = row, .fault = fault, .nth = nth, .result = result, .fd = -1
+	};
+	const struct fault none = { .call = FAULT_NOTHING };
+
 	memset(result, 0, sizeof *result);
-	result->blocks = -fault_blocks();
 	if (make(&r)) {
 		result->ran = true;
 		fault_arm(fault->late ? &none : fault, nth);
-		fault_enter();
-		r.stream = lw_openssl_attach(r.ssl, NULL, &why);
-		fault_leave();
-		result->attached = r.stream != NULL;
+		attach(&r);
 		if (r.stream != NULL) {
 			run_turns(&r);
 			look(&r);
 		}
 		fault_disarm();
 		let_adversary_finish(&r);
-		r.stream = (fault_enter(), lw_free(r.stream), fault_leave(), NULL);
+		detach(&r);
 	}
 	BIO_free(r.in);
 	BIO_free(r.out);
-	SSL_free(r.ssl);
+	stack->connection_free(r.connection);
 	adversary_free(r.adversary);
 	ERR_clear_error();
 	OPENSSL_thread_stop();
-	result->blocks += fault_blocks();
 }

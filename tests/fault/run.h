@@ -9,9 +9,8 @@
 
 #include "adversary/adversary.h"
 #include "adversary/endings.h"
+#include "audit/stack.h"
 #include "tests/fault/fault.h"
-
-#include <lastword/openssl.h>
 
 /* How the subject ends. */
 enum run_way {
@@ -26,8 +25,9 @@ struct run_row {
 	const char *ending; /* of endings.c, or "after-request": data, close_notify once asked */
 	enum lw_version version;
 	enum run_way way;
-	bool memory; /* memory BIOs instead of a socket */
-	bool serves; /* the subject is the server */
+	bool memory;     /* the application's own transport instead of a socket */
+	bool serves;     /* the subject is the server */
+	bool everywhere; /* on every TLS library, else on the first alone */
 };
 
 #define RUN_REQUEST_BYTES 64u
@@ -44,7 +44,6 @@ struct run_result {
 	struct lw_verdict verdict;
 	struct adversary_tally peer;
 	bool peer_reset; /* the adversary reset the transport: what it saw is not all */
-	long blocks;     /* allocated before, less after */
 };
 
 /* The row of that name; NULL: none. */
@@ -54,7 +53,10 @@ const struct ending *run_ending(const char *name);
 LW_MUST_CHECK bool run_begin(void);
 void run_end(void);
 
-void run_once(const struct run_row *row, const struct fault *fault, unsigned nth,
-              struct run_result *result);
+/* Takes the memory of the TLS library of that row from here; false: nobody knows how. */
+LW_MUST_CHECK bool run_take_memory(const struct stack *stack);
+
+void run_once(const struct stack *stack, const struct run_row *row, const struct fault *fault,
+              unsigned nth, struct run_result *result);
 
 #endif
