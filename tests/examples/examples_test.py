@@ -104,6 +104,23 @@ class Clients(Case):
     def test_curl_observed(self):
         self.claim_client_is_right("curl_observe.c")
 
+    def pool(self, port, path):
+        return tap.run([self.built("pool.c"), "127.0.0.1", port, self.roots, path, "5"])
+
+    def test_pool(self):
+        for version in VERSIONS:
+            for path in ("/", "/open"):  # with a length, and in chunks
+                with self.subTest(version=version, path=path):
+                    done = self.pool(self.nginx[version], path)
+                    self.assertEqual((done.returncode, done.stdout), (0, b"7 whole pages; of 5 connections 5 ended properly\n"),
+                                     done.stderr)
+            for how in ("fin", "inside", "rst"):
+                with self.subTest(version=version, how=how):
+                    done = self.pool(self.cut(self.nginx[version], how, 2 + TICKETS[version]), "/")
+                    self.assertEqual(done.returncode, 1, done.stdout)
+                    self.assertEqual(len(re.findall(r"(?m)^pool: The transport .* without close_notify", done.stderr.decode())), 7)
+                    self.assertIn(b"0 whole pages; of 7 connections", done.stdout)
+
     def test_a_client_refuses_a_certificate_that_it_does_not_know(self):
         other = servers.Certificate(tap.temp_dir(self))
         for name in ("client.c", "uv_client.c", "stream.cpp", "gnutls_client.c"):
