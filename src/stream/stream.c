@@ -119,6 +119,10 @@ static void note_library_end(struct lw_stream *s, enum lw_tls did)
 		s->leaving = true;
 		s->due = LW_SEAL_NONE;
 	}
+	if (s->engine.read & LW_LATCH) { /* that direction has its ending: it was a write */
+		lw_stream_tell(s, alerted ? LW_EV_WRITE_ALERTED : LW_EV_WRITE_ERROR);
+		return;
+	}
 	if (!alert.present && did == LW_TLS_ENDED)
 		alert = (struct lw_alert){ true, LW_ALERT_WARNING, LW_ALERT_CLOSE_NOTIFY };
 	if (alert.present) {

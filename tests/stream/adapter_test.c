@@ -16,7 +16,8 @@ static const uint8_t greeting[] = { 23, 3, 3, 0, 2, 'h', 'i' };
 
 struct toy {
 	struct lw_wire *wire;
-	bool chats; /* answers every read with a record of its own */
+	bool refuses; /* to write */
+	bool chats;   /* answers every read with a record of its own */
 	unsigned reads_after_end;
 	bool ended;
 	/* the transport: what the peer sent, and what left */
@@ -98,9 +99,11 @@ static enum lw_tls toy_peek(void *context)
 
 static enum lw_tls toy_write(void *context, const void *buf, size_t len, size_t *n)
 {
-	(void)context, (void)buf;
-	*n = len;
-	return LW_TLS_DONE;
+	const struct toy *t = context;
+
+	(void)buf;
+	*n = t->refuses ? 0 : len;
+	return t->refuses ? LW_TLS_FAILED : LW_TLS_DONE;
 }
 
 static enum lw_tls toy_flush(void *context)
@@ -219,12 +222,33 @@ static void a_library_is_never_asked_again_after_the_first_ending(void **state)
 	}
 }
 
+/* In 1.3, where writing goes on. */
+static void a_write_that_fails_after_the_peers_closure_is_an_ending(void **state)
+{
+	struct toy *toy;
+	struct lw_stream *s = attach_toy(&toy, close_notify, sizeof close_notify);
+	struct lw_verdict verdict;
+	uint8_t buf[16];
+	size_t n;
+
+	(void)state;
+	assert_int_equal(lw_read(s, buf, sizeof buf, &n), LW_END);
+	toy->refuses = true;
+	for (int again = 0; again < 3; again++)
+		assert_int_equal(lw_write(s, "more", 4, &n), LW_ERROR);
+	lw_verdict(s, &verdict);
+	assert_int_equal(verdict.read, LW_ENDING_CLOSED);
+	assert_int_equal(verdict.write, LW_ENDING_FAILED);
+	lw_free(s);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_library_sends_after_our_closure_is_swallowed),
 		cmocka_unit_test(what_a_library_sends_after_our_fatal_alert_is_swallowed),
 		cmocka_unit_test(a_library_is_never_asked_again_after_the_first_ending),
+		cmocka_unit_test(a_write_that_fails_after_the_peers_closure_is_an_ending),
 	};
 	return run_cases(tests);
 }
