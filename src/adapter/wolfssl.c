@@ -41,7 +41,8 @@ struct wolfssl {
 	bool established;
 	bool has_read;
 	bool is_lost; /* part of a record was in wolfSSL before we came */
-	bool failed;  /* wolfSSL will not go on */
+	bool
+	    fails; /* wolfSSL will not go on, and what it sealed has to leave before that is told */
 };
 
 /* Where a stream's context is found again from a WOLFSSL; -1: wolfSSL has no index left. */
@@ -166,8 +167,8 @@ static int on_send(WOLFSSL *ssl, char *buf, int len, void *context)
 /* Its own alert may stand behind a record that is half out: both leave before the end is told. */
 static enum lw_tls fail(struct wolfssl *o)
 {
-	o->failed = true;
-	if (!push_rest(o))
+	o->fails = !push_rest(o);
+	if (o->fails)
 		return LW_TLS_WANTS_WRITE;
 	note_sent(o);
 	return LW_TLS_FAILED;
@@ -199,7 +200,7 @@ static enum lw_tls wolfssl_handshake(void *context)
 	enum lw_tls why;
 	int did;
 
-	if (o->failed)
+	if (o->fails)
 		return fail(o);
 	if (!push_rest(o))
 		return LW_TLS_WANTS_WRITE;
@@ -225,7 +226,7 @@ static enum lw_tls wolfssl_read(void *context, void *buf, size_t cap, size_t *n)
 	int did;
 
 	*n = 0;
-	if (o->failed)
+	if (o->fails)
 		return fail(o);
 	(void)push_rest(o);
 	did = wolfSSL_read(o->ssl, buf, int_length(cap));
@@ -241,7 +242,7 @@ static enum lw_tls wolfssl_peek(void *context)
 	unsigned char octet;
 	int did;
 
-	if (o->failed)
+	if (o->fails)
 		return fail(o);
 	(void)push_rest(o);
 	did = wolfSSL_peek(o->ssl, &octet, 1);
@@ -255,7 +256,7 @@ static enum lw_tls wolfssl_write(void *context, const void *buf, size_t len, siz
 	int did;
 
 	*n = 0;
-	if (o->failed)
+	if (o->fails)
 		return fail(o);
 	if (!push_rest(o))
 		return LW_TLS_WANTS_WRITE;
@@ -283,8 +284,6 @@ static enum lw_tls wolfssl_seal_close_notify(void *context)
 
 	if (!push_rest(o))
 		return LW_TLS_WANTS_WRITE;
-	if (o->failed)
-		return LW_TLS_FAILED;
 	/* With both closures wolfSSL would clear the object, its session included. */
 	wolfSSL_set_shutdown(o->ssl, 0);
 	did = wolfSSL_shutdown(o->ssl);
@@ -302,8 +301,6 @@ static enum lw_tls wolfssl_seal_fatal(void *context)
 
 	if (!push_rest(o))
 		return LW_TLS_WANTS_WRITE;
-	if (o->failed)
-		return LW_TLS_FAILED;
 	lw_wire_poison(o->wire);
 	if (wolfSSL_get_shutdown(o->ssl) & WOLFSSL_RECEIVED_SHUTDOWN) {
 		/* It would read no more; a handshake that is done forgets why. */
@@ -314,7 +311,6 @@ static enum lw_tls wolfssl_seal_fatal(void *context)
 		did = wolfSSL_read(o->ssl, scratch, sizeof scratch);
 	while (did > 0);
 	explicit_bzero(scratch, sizeof scratch);
-	o->failed = true;
 	note_sent(o);
 	return o->told.last_tx.level == FATAL_ALERT ? LW_TLS_DONE : LW_TLS_FAILED;
 }
