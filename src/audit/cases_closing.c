@@ -59,7 +59,9 @@ static const char *find_half_out(const struct audit_result *result)
 		return "breaks the record";
 	if (result->tally.data_differs || result->tally.data_bytes < result->conclusion.taken)
 		return "loses data";
-	if (result->tally.close_notifies != 1)
+	if (result->tally.close_notifies > 1)
+		return "sends two";
+	if (result->tally.close_notifies == 0)
 		return result->conclusion.first == SUBJECT_END ? "sends none, says so"
 		                                               : "sends none";
 	return NULL;

@@ -15,19 +15,35 @@ static const struct library_cell *cell_of(const struct library_row *row, unsigne
 	return &row->cells[version][stack][kind];
 }
 
-static bool cells_agree(const struct library_cell *a, const struct library_cell *b)
+/* The versions that share a line. */
+struct span {
+	unsigned first, end;
+};
+
+/* What a library says in a span: in the first version that it speaks, since all read alike. */
+static const struct library_cell *cell_in(const struct library_row *row, struct span span,
+                                          unsigned stack, unsigned kind)
 {
-	return a->spoken == b->spoken && a->judgement == b->judgement;
+	const struct library_cell *cell = cell_of(row, span.first, stack, kind);
+
+	for (unsigned v = span.first; v < span.end && !cell->spoken; v++)
+		cell = cell_of(row, v, stack, kind);
+	return cell;
 }
 
-/* Whether a version reads just as the one before it that was run. */
-static bool versions_agree(const struct library_report *report, const struct library_row *row,
-                           unsigned a, unsigned b)
+/* A version that a library does not speak, or that was not run, reads like any other. */
+static bool all_alike(const struct library_report *report, const struct library_row *row,
+                      struct span span)
 {
-	for (unsigned s = 0; s < report->stacks; s++)
-		for (unsigned kind = 0; kind < LIBRARY_KINDS; kind++)
-			if (!cells_agree(cell_of(row, a, s, kind), cell_of(row, b, s, kind)))
-				return false;
+	for (unsigned v = span.first; v < span.end; v++)
+		for (unsigned s = 0; s < report->stacks; s++)
+			for (unsigned kind = 0; kind < LIBRARY_KINDS; kind++) {
+				const struct library_cell *cell = cell_of(row, v, s, kind);
+
+				if (cell->spoken &&
+				    cell->judgement != cell_in(row, span, s, kind)->judgement)
+					return false;
+			}
 	return true;
 }
 
@@ -41,20 +57,22 @@ static void put_cell(FILE *out, const struct library_cell *cell, bool colour)
 
 /* The streams share a column: the worst of them, and which they are if not all are right. */
 static void put_streams(FILE *out, const struct library_report *report,
-                        const struct library_row *row, unsigned version, bool colour)
+                        const struct library_row *row, struct span span, bool colour)
 {
 	enum judgement worst = JUDGED_RIGHT;
 	const char *between = " on ";
 
-	for (unsigned s = 0; s < report->stacks; s++)
-		if (cell_of(row, version, s, LIBRARY_STREAM)->spoken &&
-		    cell_of(row, version, s, LIBRARY_STREAM)->judgement > worst)
-			worst = cell_of(row, version, s, LIBRARY_STREAM)->judgement;
-	mark_put(out, worst, 0, colour);
 	for (unsigned s = 0; s < report->stacks; s++) {
-		const struct library_cell *cell = cell_of(row, version, s, LIBRARY_STREAM);
+		const struct library_cell *cell = cell_in(row, span, s, LIBRARY_STREAM);
 
-		if (!cell->spoken || cell->judgement == JUDGED_RIGHT)
+		if (cell->spoken && cell->judgement > worst)
+			worst = cell->judgement;
+	}
+	mark_put(out, worst, 0, colour);
+	for (unsigned s = 0; s < report->stacks && worst != JUDGED_RIGHT; s++) {
+		const struct library_cell *cell = cell_in(row, span, s, LIBRARY_STREAM);
+
+		if (!cell->spoken || cell->judgement != worst)
 			continue;
 		fprintf(out, "%s%s", between, report->choice.stacks[s]->name);
 		between = ", ";
@@ -62,38 +80,31 @@ static void put_streams(FILE *out, const struct library_report *report,
 }
 
 static void draw_line(FILE *out, const struct library_report *report, const struct library_row *row,
-                      unsigned version, const char *versions, bool colour)
+                      struct span span, const char *versions, bool colour)
 {
 	fprintf(out, "%-*s%-*s", NAME_WIDTH, row->row->ending, VERSION_WIDTH, versions);
 	for (unsigned s = 0; s < report->stacks; s++)
-		put_cell(out, cell_of(row, version, s, LIBRARY_ALONE), colour);
-	put_streams(out, report, row, version, colour);
+		put_cell(out, cell_in(row, span, s, LIBRARY_ALONE), colour);
+	put_streams(out, report, row, span, colour);
 	fputc('\n', out);
 }
 
 static void draw_row(FILE *out, const struct library_report *report, const struct library_row *row,
                      bool colour)
 {
-	int first = -1, count = 0;
-	bool alike = true;
+	const struct span every = { 0, LIBRARY_VERSIONS };
+	unsigned count = 0;
 
-	for (unsigned v = 0; v < LIBRARY_VERSIONS; v++) {
-		if (!report->choice.versions[v])
-			continue;
-		count++;
-		if (first >= 0 && !versions_agree(report, row, (unsigned)first, v))
-			alike = false;
-		if (first < 0)
-			first = (int)v;
-	}
-	if (alike && count > 1) {
-		draw_line(out, report, row, (unsigned)first, "any", colour);
+	for (unsigned v = 0; v < LIBRARY_VERSIONS; v++)
+		count += report->choice.versions[v];
+	if (count > 1 && all_alike(report, row, every)) {
+		draw_line(out, report, row, every, "any", colour);
 		return;
 	}
 	for (unsigned v = 0; v < LIBRARY_VERSIONS; v++)
 		if (report->choice.versions[v])
-			draw_line(out, report, row, v, library_version_digits((enum lw_version)v),
-			          colour);
+			draw_line(out, report, row, (struct span){ v, v + 1 },
+			          library_version_digits((enum lw_version)v), colour);
 }
 
 static void draw_head(FILE *out, const struct library_report *report, const char *what)

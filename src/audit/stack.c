@@ -8,11 +8,11 @@ static const struct stack *const stacks[] = {
 #ifdef HAVE_STACK_GNUTLS
 	&gnutls_stack,
 #endif
-#ifdef HAVE_STACK_WOLFSSL
-	&wolfssl_stack,
-#endif
 #ifdef HAVE_STACK_MBEDTLS
 	&mbedtls_stack,
+#endif
+#ifdef HAVE_STACK_WOLFSSL
+	&wolfssl_stack,
 #endif
 };
 

@@ -12,8 +12,7 @@
 
 #include <lastword/adapter.h>
 
-/* What a call of the library said, as a program that knows the library's documented codes takes it.
- */
+/* What a call of the library said, as most programs written from its manual take it. */
 enum stack_did {
 	STACK_OK,        /* done; for read and write: at least a byte */
 	STACK_WAITS,     /* call again when the transport is ready */
@@ -65,11 +64,15 @@ struct stack {
 	/* Frees the TLS object and closes nothing.  A stream on it goes first.  NULL is allowed. */
 	void (*connection_free)(struct stack_connection *c);
 
-	/* The library's own calls.  STACK_OK of shutdown: both closures were exchanged. */
+	/*
+	 * The library's own calls.  STACK_OK of shutdown: it has the peer's closure as well, or
+	 * takes something else for it.  finish() sends ours and does not wait.
+	 */
 	enum stack_did (*handshake)(struct stack_connection *c);
 	enum stack_did (*read)(struct stack_connection *c, void *buf, size_t cap, size_t *n);
 	enum stack_did (*write)(struct stack_connection *c, const void *buf, size_t len, size_t *n);
 	enum stack_did (*shutdown)(struct stack_connection *c);
+	enum stack_did (*finish)(struct stack_connection *c);
 	/* The library's words for what the last call said; "" if it has none. */
 	const char *(*reason)(const struct stack_connection *c);
 
@@ -85,7 +88,8 @@ struct stack {
 	/* A client's session as a program would keep it, to be freed; NULL: there is none (yet). */
 	struct stack_session *(*session)(struct stack_connection *c);
 	void (*session_free)(struct stack_session *session);
-	/* Whether the handshake, now done, resumed a session. */
+	/* Whether a client's handshake, now done, resumed a session; not every library tells a
+	 * server. */
 	bool (*is_resumed)(const struct stack_connection *c);
 };
 

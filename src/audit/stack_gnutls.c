@@ -389,6 +389,11 @@ static enum stack_did shut_down(struct stack_connection *c)
 	return class_of(c, gnutls_bye(c->session, GNUTLS_SHUT_RDWR));
 }
 
+static enum stack_did finish(struct stack_connection *c)
+{
+	return class_of(c, gnutls_bye(c->session, GNUTLS_SHUT_WR));
+}
+
 static const char *reason(const struct stack_connection *c)
 {
 	return c->reason;
@@ -461,6 +466,7 @@ const struct stack gnutls_stack = {
 	.read = read_some,
 	.write = write_some,
 	.shutdown = shut_down,
+	.finish = finish,
 	.reason = reason,
 	.attach = attach,
 	.give_away = give_away,

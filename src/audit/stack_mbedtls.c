@@ -36,6 +36,7 @@ struct stack_connection {
 	unsigned char offered_master[48]; /* what a resumed session would have */
 	bool offers;
 	char reason[128];
+	bool finished; /* close_notify was sent, as far as the library says */
 };
 
 struct stack_session {
@@ -272,7 +273,7 @@ static enum stack_did class_of(struct stack_connection *c, int did)
 	case MBEDTLS_ERR_SSL_WANT_READ:
 	case MBEDTLS_ERR_SSL_WANT_WRITE:
 		return STACK_WAITS;
-	case 0:
+	case 0: /* the transport ended; by its value an ordinary end of file */
 	case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY:
 		return STACK_END;
 	default:
@@ -304,12 +305,24 @@ static enum stack_did write_some(struct stack_connection *c, const void *buf, si
 	return class_of(c, did);
 }
 
+static enum stack_did finish(struct stack_connection *c)
+{
+	const int did = c->finished ? 0 : mbedtls_ssl_close_notify(c->ssl);
+
+	c->finished = did == 0;
+	return did == 0 ? STACK_OK : class_of(c, did);
+}
+
 /* There is no call that waits for the peer's; who wants it reads on. */
 static enum stack_did shut_down(struct stack_connection *c)
 {
-	const int did = mbedtls_ssl_close_notify(c->ssl);
+	unsigned char scratch[1024];
+	enum stack_did did = finish(c);
+	size_t n;
 
-	return did == 0 ? STACK_OK : class_of(c, did);
+	while (did == STACK_OK)
+		did = read_some(c, scratch, sizeof scratch, &n);
+	return did == STACK_END ? STACK_OK : did;
 }
 
 static const char *reason(const struct stack_connection *c)
@@ -372,6 +385,7 @@ const struct stack mbedtls_stack = {
 	.read = read_some,
 	.write = write_some,
 	.shutdown = shut_down,
+	.finish = finish,
 	.reason = reason,
 	.attach = attach,
 	.give_away = give_away,

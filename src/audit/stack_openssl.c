@@ -280,6 +280,15 @@ static enum stack_did shut_down(struct stack_connection *c)
 	return did == 0 ? STACK_WAITS : class_of(c, did);
 }
 
+static enum stack_did finish(struct stack_connection *c)
+{
+	int did;
+
+	before_call(c);
+	did = SSL_shutdown(c->ssl);
+	return did == 0 ? STACK_OK : class_of(c, did);
+}
+
 static const char *reason(const struct stack_connection *c)
 {
 	return c->reason;
@@ -341,6 +350,7 @@ const struct stack openssl_stack = {
 	.read = read_some,
 	.write = write_some,
 	.shutdown = shut_down,
+	.finish = finish,
 	.reason = reason,
 	.attach = attach,
 	.give_away = give_away,

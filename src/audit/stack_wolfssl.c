@@ -260,6 +260,13 @@ static enum stack_did shut_down(struct stack_connection *c)
 	return did == WOLFSSL_SHUTDOWN_NOT_DONE ? STACK_WAITS : class_of(c, did);
 }
 
+static enum stack_did finish(struct stack_connection *c)
+{
+	const int did = wolfSSL_shutdown(c->ssl);
+
+	return did == WOLFSSL_SHUTDOWN_NOT_DONE ? STACK_OK : class_of(c, did);
+}
+
 static const char *reason(const struct stack_connection *c)
 {
 	return c->reason;
@@ -324,6 +331,7 @@ const struct stack wolfssl_stack = {
 	.read = read_some,
 	.write = write_some,
 	.shutdown = shut_down,
+	.finish = finish,
 	.reason = reason,
 	.attach = attach,
 	.give_away = give_away,

@@ -57,19 +57,25 @@ static bool write_once(struct subject_run *run, size_t len)
 	return did == STACK_OK;
 }
 
-/* It leaves: after its conclusion, or because it would wait for ever. */
-static void idle(struct subject_run *run)
+static void leave_transport(struct subject_run *run)
 {
-	(void)run->stack->shutdown(run->connection);
 	if (run->fd >= 0)
 		(void)shutdown(run->fd, SHUT_WR);
 	run->phase = SUBJECT_OVER;
 }
 
+/* It leaves: after its conclusion, or because it would wait for ever. */
+static void idle(struct subject_run *run)
+{
+	if (run->phase == SUBJECT_READING)
+		(void)run->stack->shutdown(run->connection);
+	leave_transport(run);
+}
+
 static bool conclude(struct subject_run *run, enum subject_says says)
 {
 	run->conclusion.first = run->conclusion.again = says;
-	idle(run);
+	leave_transport(run);
 	return true;
 }
 
@@ -108,6 +114,7 @@ static bool step_closing(struct subject_run *run)
 {
 	const enum stack_did did = run->stack->shutdown(run->connection);
 
+	run->phase = SUBJECT_CLOSING;
 	note_reason(run);
 	if (did == STACK_WAITS)
 		return false;
@@ -116,8 +123,10 @@ static bool step_closing(struct subject_run *run)
 
 static bool step_writing_late(struct subject_run *run)
 {
-	const enum stack_did did = run->stack->shutdown(run->connection);
+	const enum stack_did did = run->stack->finish(run->connection);
 
+	if (did == STACK_WAITS)
+		return false;
 	(void)write_once(run, SUBJECT_LATE_BYTES);
 	return conclude(run, class_of(did));
 }
