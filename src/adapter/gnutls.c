@@ -455,6 +455,9 @@ static void release(void *context)
 	gnutls_deinit(((struct gnutls *)context)->session);
 }
 
+/* In gnutls_opener.c, which takes the session for the context's first member. */
+extern const struct lw_opener gnutls_opener;
+
 static const struct lw_adapter adapter = {
 	.name = "gnutls",
 	.handshake = shake_hands,
@@ -469,6 +472,7 @@ static const struct lw_adapter adapter = {
 	.unread = count_unread,
 	.detach = detach,
 	.release = release,
+	.opener = &gnutls_opener,
 };
 
 /* Attaching */

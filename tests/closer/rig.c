@@ -13,6 +13,13 @@
 #define QUIET_MS 4
 
 uint64_t clock_ms = 1000000;
+void (*closer_window)(bool inside);
+
+static void set_window(bool inside)
+{
+	if (closer_window)
+		closer_window(inside);
+}
 
 static uint64_t tell_clock(void *context)
 {
@@ -134,13 +141,26 @@ uint64_t guest_fill(struct guest *g)
 
 enum lw_status guest_give(struct guest *g, struct lw_closer *c)
 {
-	const enum lw_status status = lw_closer_add(c, g->stream, g, &g->why);
+	enum lw_status status;
 
+	set_window(true);
+	status = lw_closer_add(c, g->stream, g, &g->why);
+	set_window(false);
 	if (status != LW_OK)
 		return status;
 	g->stream = NULL;
 	g->fd = -1;
 	g->stack->give_away(g->connection);
+	return status;
+}
+
+static enum lw_status run_closer(struct lw_closer *c, struct lw_closed *done, size_t cap, size_t *n)
+{
+	enum lw_status status;
+
+	set_window(true);
+	status = lw_closer_run(c, done, cap, n);
+	set_window(false);
 	return status;
 }
 
@@ -150,7 +170,7 @@ static unsigned take_batch(struct lw_closer *c)
 	unsigned all = 0;
 	size_t n;
 
-	while (lw_closer_run(c, done, 4, &n) == LW_OK) {
+	while (run_closer(c, done, 4, &n) == LW_OK) {
 		assert_true(n > 0 && n <= 4);
 		for (size_t i = 0; i < n; i++) {
 			struct guest *g = done[i].tag;

@@ -45,6 +45,9 @@ uint64_t guest_fill(struct guest *g);
 extern uint64_t clock_ms;
 struct lw_closer *virtual_closer(uint32_t deadline_ms, uint64_t drain_bytes, bool verifies);
 
+/* Called around every call of a closer, with true before it; NULL: nobody wants to know. */
+extern void (*closer_window)(bool inside);
+
 /* Gives it away; the guest is its own tag. */
 enum lw_status guest_give(struct guest *g, struct lw_closer *c);
 

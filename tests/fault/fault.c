@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 static struct {
@@ -67,6 +68,7 @@ static bool fires(enum fault_call call)
 ssize_t __real_recv(int fd, void *buf, size_t cap, int flags);
 ssize_t __real_send(int fd, const void *buf, size_t len, int flags);
 int __real_shutdown(int fd, int how);
+int __real_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
 void *__real_calloc(size_t count, size_t size);
 void *__real_malloc(size_t size);
 void *__real_realloc(void *block, size_t size);
@@ -75,6 +77,7 @@ void __real_free(void *block);
 ssize_t __wrap_recv(int fd, void *buf, size_t cap, int flags);
 ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags);
 int __wrap_shutdown(int fd, int how);
+int __wrap_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_realloc(void *block, size_t size);
@@ -106,6 +109,14 @@ int __wrap_shutdown(int fd, int how)
 {
 	if (!fires(FAULT_SHUTDOWN))
 		return __real_shutdown(fd, how);
+	errno = now.fault.how;
+	return -1;
+}
+
+int __wrap_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+	if (!fires(FAULT_EPOLL))
+		return __real_epoll_ctl(set, operation, fd, event);
 	errno = now.fault.how;
 	return -1;
 }

@@ -1,10 +1,11 @@
 /*
  * fault: lets the Nth read, write, shutdown or allocation of the subject fail.
  *
- * The linker sends the library's own recv(), send(), shutdown() and calloc() here (--wrap, see
- * meson.build), and with them the allocations of Mbed TLS, which is linked in whole; other TLS
- * libraries have calls that take an allocator (allocator_*.c).  Subject and adversary share one
- * thread, and often one OpenSSL: only what happens between fault_enter() and fault_leave() counts.
+ * The linker sends the library's own recv(), send(), shutdown(), epoll_ctl() and calloc() here
+ * (--wrap, see meson.build), and with them the allocations of Mbed TLS, which is linked in whole;
+ * other TLS libraries have calls that take an allocator (allocator_*.c).  Subject and adversary
+ * share one thread, and often one OpenSSL: only what happens between fault_enter() and
+ * fault_leave() counts.
  */
 #ifndef TESTS_FAULT_FAULT_H
 #define TESTS_FAULT_FAULT_H
@@ -18,6 +19,7 @@ enum fault_call {
 	FAULT_RECV,
 	FAULT_SEND,
 	FAULT_SHUTDOWN,
+	FAULT_EPOLL,
 	FAULT_CALLOC, /* liblastword's and the adapter's own */
 	FAULT_LIBRARY /* the TLS library's */
 };
