@@ -11,8 +11,12 @@
 #include "closure/cursor.h"
 #include "framing/tracker.h"
 
+#include <string.h>
+
 #define NEEDS_MORE UINT64_MAX
 #define BAD        (UINT64_MAX - 1)
+
+static const char no_request[] = "an answer to no request";
 
 void lw_frames_init(struct lw_tracker *t, const struct lw_frame_row *row)
 {
@@ -26,6 +30,86 @@ void lw_frames_init(struct lw_tracker *t, const struct lw_frame_row *row)
 void lw_frames_greeted(struct lw_tracker *t)
 {
 	t->state.frames.owed = 0;
+}
+
+/* Spreads a number over 64 bits, so that sums of different ones differ (splitmix64). */
+static uint64_t spread(uint32_t key)
+{
+	uint64_t z = key * 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+static bool is_abandoned(const struct lw_frames *f, uint32_t key)
+{
+	for (size_t i = 0; f->row->abandons && key != 0 && i < LW_FRAME_ABANDONED; i++)
+		if (f->more.abandoned[i] == key)
+			return true;
+	return false;
+}
+
+const char *lw_frames_owe(struct lw_frames *f, uint32_t key)
+{
+	if (f->owed == UINT32_MAX)
+		return "too many requests unanswered";
+	if (is_abandoned(f, key))
+		return "the number of an abandoned request, used again";
+	f->owed++;
+	f->keys += spread(key);
+	return NULL;
+}
+
+const char *lw_frames_settle(struct lw_frames *f, uint32_t key)
+{
+	if (f->owed == 0)
+		return no_request;
+	f->owed--;
+	f->keys -= spread(key);
+	if (f->owed > 0)
+		return NULL;
+	if (f->row->abandons)
+		memset(f->more.abandoned, 0, sizeof f->more.abandoned);
+	return f->keys == 0 ? NULL : no_request;
+}
+
+/* Where there is no room it stays unanswered. */
+const char *lw_frames_abandon(struct lw_frames *f, uint32_t key)
+{
+	for (size_t i = 0; f->owed > 0 && !is_abandoned(f, key) && i < LW_FRAME_ABANDONED; i++)
+		if (f->more.abandoned[i] == 0) {
+			f->more.abandoned[i] = key;
+			break;
+		}
+	return NULL;
+}
+
+/* What is unanswered is just these of the abandoned requests. */
+static bool is_owed(const struct lw_frames *f, unsigned chosen)
+{
+	uint32_t owed = 0;
+	uint64_t keys = 0;
+
+	for (size_t i = 0; i < LW_FRAME_ABANDONED; i++)
+		if ((chosen >> i & 1) != 0) {
+			if (f->more.abandoned[i] == 0)
+				return false;
+			owed++;
+			keys += spread(f->more.abandoned[i]);
+		}
+	return owed == f->owed && keys == f->keys;
+}
+
+/* Anything is unanswered but what was abandoned. */
+static bool any_owed(const struct lw_frames *f)
+{
+	if (f->owed == 0 || !f->row->abandons)
+		return f->owed > 0;
+	for (unsigned chosen = 1; chosen < 1u << LW_FRAME_ABANDONED; chosen++)
+		if (is_owed(f, chosen))
+			return false;
+	return true;
 }
 
 static uint64_t read_fixed(const struct lw_frame_row *row, struct lw_cursor c)
@@ -123,12 +207,18 @@ static uint64_t read_length(const struct lw_frame_row *row, struct lw_cursor c)
 }
 
 /* After one more octet of the head: sizes the frame if that can be done now. */
-static const char *size_frame(const struct lw_frame_row *row, struct lw_frame_side *side)
+static const char *size_frame(const struct lw_frames *f, struct lw_frame_side *side)
 {
-	bool untyped = row->untyped_start && side->request && !side->seen;
+	const struct lw_frame_row *row = f->row;
+	bool untyped = row->untyped_start && side->request && !f->started;
 	struct lw_cursor c = lw_cursor_over(side->head, side->head_bytes), before;
 	uint64_t length;
 
+	if (f->bare && !side->request) {
+		side->sized = true;
+		side->left = 0;
+		return NULL;
+	}
 	if (row->first != 0 && side->head[0] != row->first)
 		return "not a message of this protocol";
 	if (!lw_take_window(&c, untyped ? 0 : row->offset, &before))
@@ -144,22 +234,22 @@ static const char *size_frame(const struct lw_frame_row *row, struct lw_frame_si
 	return NULL;
 }
 
-/* The octets of a frame that are kept, or read one by one: false when the rest may pass in bulk. */
+/* The octets of a frame that are kept, or read one by one: false when the rest may pass in
+ * bulk. */
 static bool wants_octets(const struct lw_frame_row *row, const struct lw_frame_side *side)
 {
 	return !side->sized || side->head_bytes < LW_FRAME_HEAD ||
 	       (row->walk != NULL && side->request);
 }
 
-static const char *pass_octet(const struct lw_frame_row *row, struct lw_frame_side *side,
-                              uint8_t octet)
+static const char *pass_octet(struct lw_frames *f, struct lw_frame_side *side, uint8_t octet)
 {
 	if (side->head_bytes < LW_FRAME_HEAD)
 		side->head[side->head_bytes++] = octet;
-	if (row->walk != NULL && side->request)
-		row->walk(side, octet);
+	if (f->row->walk != NULL && side->request)
+		f->row->walk(f, octet);
 	if (!side->sized)
-		return size_frame(row, side);
+		return size_frame(f, side);
 	side->left--;
 	return NULL;
 }
@@ -167,30 +257,32 @@ static const char *pass_octet(const struct lw_frame_row *row, struct lw_frame_si
 /* A whole frame passed. */
 static const char *end_frame(struct lw_tracker *t, struct lw_frame_side *side)
 {
-	const struct lw_frame_row *row = t->state.frames.row;
+	struct lw_frames *f = &t->state.frames;
+	bool counts = t->role == LW_ROLE_CLIENT || f->row->pairing == LW_PAIRING_ENDS;
 	const char *why = NULL;
 
 	if (side->ended)
 		why = "a message after the last one";
-	else if (row->pair != NULL)
-		why = row->pair(&t->state.frames, side);
+	else if (f->row->pair != NULL)
+		why = f->row->pair(f, side);
 	side->seen = true;
 	side->sized = false;
 	side->head_bytes = 0;
-	side->walk = 0;
-	return t->role == LW_ROLE_CLIENT || side->ended ? why : NULL;
+	if (side->request)
+		f->walk = 0;
+	return counts ? why : NULL;
 }
 
 static void pass(struct lw_tracker *t, struct lw_frame_side *side, struct lw_cursor *c)
 {
-	const struct lw_frame_row *row = t->state.frames.row;
+	struct lw_frames *f = &t->state.frames;
 	struct lw_cursor window;
 	uint8_t octet;
 
 	while (t->lost == NULL && c->left > 0) {
-		if (wants_octets(row, side)) {
+		if (wants_octets(f->row, side)) {
 			if (lw_take_u8(c, &octet))
-				t->lost = pass_octet(row, side, octet);
+				t->lost = pass_octet(f, side, octet);
 		} else {
 			size_t take = c->left < side->left ? c->left : (size_t)side->left;
 
@@ -242,12 +334,12 @@ bool lw_frames_complete(const struct lw_tracker *t)
 	if (!is_between(side) || !is_between(&f->requests) || f->open != 0)
 		return false;
 	if (pairing == LW_PAIRING_ENDS)
-		return side->ended && f->owed == 0;
+		return side->ended;
 	if (t->role == LW_ROLE_SERVER)
 		return side->seen;
 	if (pairing == LW_PAIRING_ONE_WAY)
 		return f->requests.seen;
-	return pairing == LW_PAIRING_KNOWN && side->seen && f->owed == 0;
+	return pairing == LW_PAIRING_KNOWN && side->seen && !any_owed(f);
 }
 
 static const char *why_client(const struct lw_frames *f)
@@ -258,7 +350,7 @@ static const char *why_client(const struct lw_frames *f)
 		return "this protocol has no answers";
 	if (f->row->pairing == LW_PAIRING_UNKNOWN)
 		return "nothing in this protocol tells whether an answer is whole";
-	if (f->owed > 0)
+	if (any_owed(f))
 		return "a request is unanswered";
 	return f->answers.seen ? "every request has its answer" : "no message yet";
 }

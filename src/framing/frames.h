@@ -17,7 +17,10 @@ struct lw_frames;
 struct lw_frame_side;
 
 /* So many first octets of a frame are kept, for its length and its kind. */
-#define LW_FRAME_HEAD 16u
+#define LW_FRAME_HEAD 25u
+
+/* So many requests that were abandoned may be open at once and still be told from others. */
+#define LW_FRAME_ABANDONED 4u
 
 /* How the length is written. */
 enum lw_frame_shape {
@@ -43,8 +46,9 @@ struct lw_frame_row {
 	uint8_t offset;     /* octets before the length */
 	uint8_t width;      /* octets of the length, if fixed */
 	int8_t added;       /* frame octets behind the length, beyond what it counts */
-	bool untyped_start; /* the first request has no octet before its length */
+	bool untyped_start; /* requests have no octet before the length until `started` */
 	bool greets;        /* the server speaks first */
+	bool abandons;      /* requests may be abandoned */
 	uint8_t first;      /* the only octet a frame may start with; 0: any */
 	uint64_t max;       /* the highest length that is believed */
 	enum lw_frame_pairing pairing;
@@ -52,7 +56,7 @@ struct lw_frame_row {
 	 */
 	const char *(*pair)(struct lw_frames *f, struct lw_frame_side *side);
 	/* Reads each octet of a request, for what stands beyond the head.  NULL: not needed. */
-	void (*walk)(struct lw_frame_side *side, uint8_t octet);
+	void (*walk)(struct lw_frames *f, uint8_t octet);
 };
 
 /* One direction: a frame under way, or the place between two. */
@@ -65,22 +69,51 @@ struct lw_frame_side {
 	bool seen;                   /* at least one whole frame */
 	bool continued;              /* the last frame said that its message goes on */
 	bool ended;                  /* the side's own last frame has passed */
-	uint16_t walked;             /* for `walk`: what it read, */
-	uint8_t walk;                /* where it stands, */
-	uint8_t label;               /* and octets to skip */
+};
+
+/* Where answers to MySQL commands stand; see frame_mysql.c. */
+struct lw_frame_mysql_state {
+	uint32_t kinds;   /* four bits a command unanswered, the oldest lowest */
+	uint32_t awaited; /* packets to come before the next phase */
+	uint8_t login;    /* enum login, */
+	uint8_t phase;    /* and enum phase, of frame_mysql.c */
+	bool with_eof;    /* definitions of columns are followed by an EOF packet */
 };
 
 struct lw_frames {
 	const struct lw_frame_row *row;
 	struct lw_frame_side requests;
 	struct lw_frame_side answers;
-	uint32_t owed; /* requests unanswered */
-	uint8_t open;  /* a row's own bits: a request of several frames is under way */
+	uint64_t
+	    keys; /* the sum of the keys of what is owed: zero when each was answered by its own */
+	union {
+		uint32_t abandoned[LW_FRAME_ABANDONED]; /* keys' numbers; 0: free */
+		struct lw_frame_mysql_state mysql;
+	} more;
+	uint32_t owed;   /* requests unanswered */
+	uint16_t walked; /* for `walk`: what it read, */
+	uint8_t walk;    /* where it stands, */
+	uint8_t label;   /* and octets to skip */
+	uint8_t open;    /* a row's own bits: a request of several frames is under way */
+	uint8_t told;    /* a row's own bits: what else was said */
+	bool started;    /* the request that starts it all has passed */
+	bool bare;       /* the next answer is one octet without a length */
 };
 
 extern const struct lw_frame_row lw_frame_dns, lw_frame_postgresql, lw_frame_ldap, lw_frame_mqtt,
     lw_frame_syslog, lw_frame_radius, lw_frame_diameter, lw_frame_epp, lw_frame_kerberos,
     lw_frame_nts_ke, lw_frame_snmp, lw_frame_cops, lw_frame_mysql, lw_frame_websocket;
+
+/*
+ * For rows: one more request is unanswered, or one less; a sentence part when that cannot be.  What
+ * answers must have the key of what asked; 0 where nothing tells them apart.  Sums of keys that
+ * differ are equal once in 2^64.
+ */
+const char *lw_frames_owe(struct lw_frames *f, uint32_t key);
+const char *lw_frames_settle(struct lw_frames *f, uint32_t key);
+
+/* For rows: a request that may be answered or not, from now on. */
+const char *lw_frames_abandon(struct lw_frames *f, uint32_t key);
 
 /* For tracker.c. */
 void lw_frames_init(struct lw_tracker *t, const struct lw_frame_row *row);
