@@ -45,6 +45,7 @@ static const unsigned char zeros[LW_ADAPTER_WRITE_MAX];
 
 /* Where a stream's context is found again from an SSL, and its filter's method. */
 static int ssl_index = -1;
+static int filter_type;
 static BIO_METHOD *filter_method;
 static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
 
@@ -81,43 +82,56 @@ static void flush_below(struct openssl *o)
 	o->unflushed = BIO_flush(o->wbio) <= 0;
 }
 
-static long filter_flush(BIO *bio, struct openssl *o, BIO *next)
+static long filter_flush(BIO *bio, struct openssl *o)
 {
+	BIO *next;
 	long did;
 
+	if (o->direct) /* nothing is held back: the wire uses the descriptor */
+		return 1;
 	if (!o->observing) {
-		if (!o->direct)
-			flush_below(o);
+		flush_below(o);
 		return 1;
 	}
+	next = BIO_next(bio);
 	BIO_clear_retry_flags(bio);
-	did = BIO_flush(next);
+	did = next ? BIO_flush(next) : 0;
 	BIO_copy_next_retry(bio);
 	return did;
 }
 
-static long filter_ctrl(BIO *bio, int command, long number, void *pointer)
+/* Asked a dozen times a record: in the kernel nobody would see the records. */
+static bool is_of_kernel_tls(int command)
 {
-	struct openssl *o;
-	BIO *next;
-
 	switch (command) {
-	case BIO_CTRL_GET_KTLS_SEND: /* asked before every record */
+	case BIO_CTRL_GET_KTLS_SEND:
 	case BIO_CTRL_GET_KTLS_RECV:
-	case SET_KTLS: /* in the kernel nobody would see the records */
+	case SET_KTLS:
 	case SET_KTLS_MESSAGE:
 	case CLEAR_KTLS_MESSAGE:
-		return 0;
+		return true;
 	default:
-		break;
+		return false;
 	}
-	o = BIO_get_data(bio);
-	next = BIO_next(bio);
-	if (command == BIO_CTRL_FLUSH && next)
-		return filter_flush(bio, o, next);
+}
+
+static long pass_on(BIO *bio, int command, long number, void *pointer)
+{
+	const struct openssl *o = BIO_get_data(bio);
+	BIO *next = BIO_next(bio);
+
 	if (command == BIO_CTRL_EOF && !o->observing) /* the ending is not for the library */
 		return 0;
 	return next ? BIO_ctrl(next, command, number, pointer) : 0;
+}
+
+static long filter_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+	if (is_of_kernel_tls(command))
+		return 0;
+	if (command == BIO_CTRL_FLUSH)
+		return filter_flush(bio, BIO_get_data(bio));
+	return pass_on(bio, command, number, pointer);
 }
 
 static int filter_create(BIO *bio)
@@ -153,7 +167,8 @@ static int on_ssl_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **con
 static void set_up(void)
 {
 	ssl_index = SSL_get_ex_new_index(0, NULL, NULL, on_ssl_dup, on_ssl_free);
-	filter_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_FILTER, "lastword wire");
+	filter_type = BIO_get_new_index() | BIO_TYPE_FILTER;
+	filter_method = BIO_meth_new(filter_type, "lastword wire");
 	if (!filter_method)
 		return;
 	if (BIO_meth_set_read_ex(filter_method, filter_read) != 1 ||
@@ -234,9 +249,19 @@ static void note_step(struct openssl *o)
 		lw_wire_observe_handshake_message(o->wire);
 }
 
+/* Through its filter, which is cheaper, unless the application has put a BIO of its own on it. */
+static struct openssl *openssl_of(const SSL *ssl)
+{
+	BIO *bio = SSL_get_rbio(ssl);
+
+	if (bio && BIO_method_type(bio) == filter_type)
+		return BIO_get_data(bio);
+	return SSL_get_ex_data(ssl, ssl_index);
+}
+
 static void on_info(const SSL *ssl, int where, int value)
 {
-	struct openssl *o = SSL_get_ex_data(ssl, ssl_index);
+	struct openssl *o = openssl_of(ssl);
 	info_callback *own = o ? o->info : NULL;
 
 	if (o && (where & SSL_CB_ALERT))
@@ -251,6 +276,13 @@ static void on_info(const SSL *ssl, int where, int value)
 		own(ssl, where, value);
 }
 
+/* A failure puts OpenSSL back among the states of a handshake, so that the dear question is rarely
+ * asked. */
+static bool has_failed(const SSL *ssl)
+{
+	return SSL_in_init(ssl) && strcmp(SSL_state_string(ssl), "SSLERR") == 0;
+}
+
 /*
  * Why a call gave nothing.  SSL_get_error() would need an error queue that was emptied before the
  * call, which costs as much as a small record; the SSL's own state says the same.
@@ -259,7 +291,7 @@ static enum lw_tls why_nothing(const struct openssl *o)
 {
 	const int want = SSL_want(o->ssl);
 
-	if (strcmp(SSL_state_string(o->ssl), "SSLERR") != 0) {
+	if (!has_failed(o->ssl)) {
 		if (want == SSL_READING && BIO_should_read(o->rfilter))
 			return LW_TLS_WANTS_READ;
 		if (want == SSL_WRITING && BIO_should_write(o->wfilter))
@@ -379,17 +411,22 @@ static enum lw_tls openssl_flush(void *context)
 static bool shakes_again(const SSL *ssl)
 {
 	return SSL_in_init(ssl) && !(SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) &&
-	       strcmp(SSL_state_string(ssl), "SSLERR") != 0;
+	       !has_failed(ssl);
 }
 
 static enum lw_tls openssl_seal_close_notify(void *context)
 {
 	struct openssl *o = context;
+	int did;
 
 	if (shakes_again(o->ssl))
 		return SSL_want_write(o->ssl) ? LW_TLS_WANTS_WRITE : LW_TLS_WANTS_READ;
-	/* Once, and never again: a second call would read. */
-	if (SSL_shutdown(o->ssl) >= 0)
+	/* What is sealed is known, and need not be told: the application's own callback hears it.
+	 */
+	SSL_set_info_callback(o->ssl, o->info);
+	did = SSL_shutdown(o->ssl); /* once, and never again: a second call would read */
+	SSL_set_info_callback(o->ssl, on_info);
+	if (did >= 0)
 		return LW_TLS_DONE;
 	ERR_clear_error();
 	return LW_TLS_FAILED;

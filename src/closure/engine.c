@@ -54,6 +54,15 @@ static bool is_latched(uint8_t state)
 	return (state & LW_LATCH) != 0;
 }
 
+/* What a latched state reads as; CLOSED is the least of the endings. */
+#define ENDED(ending) (LW_LATCH | LW_ENDING_##ending)
+
+/* Ended in another way than closed. */
+static bool is_spoilt(const struct lw_engine *e)
+{
+	return e->read > ENDED(CLOSED) || e->write > ENDED(CLOSED);
+}
+
 static enum lw_ending ending_of(uint8_t state)
 {
 	return is_latched(state) ? (enum lw_ending)(state & ~LW_LATCH) : LW_ENDING_OPEN;
@@ -131,16 +140,16 @@ static unsigned feed_transport(const struct lw_tables *tables, struct lw_engine 
 /* What the write machine is told after every event. */
 static unsigned tell_write(const struct lw_tables *tables, struct lw_engine *e)
 {
-	const enum lw_ending read = ending_of(e->read);
-	const bool answers =
-	    e->row->on_peer_close == LW_ANSWER_AND_DISCARD; /* rule: no-forced-answer */
 	unsigned actions = 0;
 
-	if (read == LW_ENDING_ABORTED)
+	if (is_latched(e->write))
+		return 0;
+	if (e->read == ENDED(ABORTED))
 		actions |= feed_write(tables, e, LW_W_PEER_ABORTED);
-	if (read == LW_ENDING_FAILED)
+	if (e->read == ENDED(FAILED))
 		actions |= feed_write(tables, e, LW_W_READ_FAILED);
-	if (read == LW_ENDING_CLOSED && answers)
+	if (e->read == ENDED(CLOSED) &&
+	    e->row->on_peer_close == LW_ANSWER_AND_DISCARD) /* rule: no-forced-answer */
 		actions |= feed_write(tables, e, LW_W_ANSWER);
 	if (!e->pending)
 		actions |= feed_write(tables, e, LW_W_SEALED);
@@ -156,18 +165,15 @@ static bool is_over(const struct lw_engine *e)
 }
 
 /* What the transport machine is told after every event. */
-static unsigned tell_transport(const struct lw_tables *tables, struct lw_engine *e)
+static unsigned tell_transport(const struct lw_tables *tables, struct lw_engine *e, bool spoilt)
 {
-	const enum lw_ending read = ending_of(e->read), write = ending_of(e->write);
-	const bool spoilt = (read != LW_ENDING_OPEN && read != LW_ENDING_CLOSED) ||
-	                    (write != LW_ENDING_OPEN && write != LW_ENDING_CLOSED);
 	unsigned actions = 0;
 
 	if (spoilt) /* before the FIN, which an unwrap that becomes a close must still hear of */
 		actions |= feed_transport(tables, e, LW_T_SPOILT);
 	if (e->peer_fin)
 		actions |= feed_transport(tables, e, LW_T_PEER_FIN);
-	if (read == LW_ENDING_CLOSED && write == LW_ENDING_CLOSED)
+	if (e->read == ENDED(CLOSED) && e->write == ENDED(CLOSED))
 		actions |= feed_transport(tables, e, LW_T_BOTH_CLOSED);
 	if (is_over(e))
 		actions |= feed_transport(tables, e, LW_T_OVER);
@@ -176,13 +182,9 @@ static unsigned tell_transport(const struct lw_tables *tables, struct lw_engine 
 
 /* rules: unclean-end-forbids-resumption, unclean-end-allows-resumption, fatal-invalidates-session
  */
-static bool is_session_spoilt(const struct lw_engine *e)
+static bool is_session_spoilt(const struct lw_engine *e, bool spoilt)
 {
-	const enum lw_ending read = ending_of(e->read), write = ending_of(e->write);
-	const bool unclean = (read != LW_ENDING_OPEN && read != LW_ENDING_CLOSED) ||
-	                     (write != LW_ENDING_OPEN && write != LW_ENDING_CLOSED);
-
-	return (unclean && e->row->unclean_forbids_resumption) ||
+	return (spoilt && e->row->unclean_forbids_resumption) ||
 	       (e->fatal && e->row->fatal_forbids_resumption);
 }
 
@@ -274,8 +276,9 @@ unsigned lw_engine_step(const struct lw_tables *tables, struct lw_engine *e,
                         const struct lw_engine_event *event)
 {
 	enum lw_event_kind kind = event->kind;
-	unsigned actions;
 	uint8_t read_input;
+	unsigned actions;
+	bool spoilt;
 
 	if (!is_admitted(e, kind))
 		return 0;
@@ -287,8 +290,9 @@ unsigned lw_engine_step(const struct lw_tables *tables, struct lw_engine *e,
 	actions |= feed_write(tables, e, inputs[kind].write);
 	actions |= tell_write(tables, e);
 	actions |= feed_transport(tables, e, inputs[kind].transport);
-	actions |= tell_transport(tables, e);
-	if (!e->forgets && is_session_spoilt(e)) {
+	spoilt = is_spoilt(e);
+	actions |= tell_transport(tables, e, spoilt);
+	if ((spoilt || e->fatal) && !e->forgets && is_session_spoilt(e, spoilt)) {
 		e->forgets = true;
 		actions |= LW_DO_FORGET;
 	}
@@ -329,9 +333,9 @@ bool lw_engine_may_unwrap(const struct lw_engine *e)
 
 bool lw_engine_is_closing(const struct lw_engine *e)
 {
-	return e->transport == LW_TRANSPORT_CLOSING ||
-	       e->transport == LW_TRANSPORT_CLOSING_PEER_ENDED ||
-	       e->transport == LW_TRANSPORT_DRAINING || e->transport == LW_TRANSPORT_CLOSED;
+	return e->transport == LW_TRANSPORT_DRAINING || e->transport == LW_TRANSPORT_CLOSED ||
+	       e->transport == LW_TRANSPORT_CLOSING ||
+	       e->transport == LW_TRANSPORT_CLOSING_PEER_ENDED;
 }
 
 bool lw_engine_is_final(const struct lw_engine *e)

@@ -93,34 +93,47 @@ static size_t drain(struct lw_stream *s)
 	return n;
 }
 
+/* Pushes what waits.  False: there is nothing to read, for all is over, or an alert has just left
+ * to which no answer can be here yet; what else is here will make the descriptor ready. */
+static bool push_on(struct lw_stream *s)
+{
+	const bool had_left = s->alert_left;
+
+	lw_stream_push(s);
+	if (lw_engine_is_final(&s->engine))
+		return false;
+	if (s->alert_left == had_left || s->engine.transport != LW_TRANSPORT_CLOSING ||
+	    s->wire.fd < 0 || !s->wire.boundaries_known)
+		return true;
+	s->read_waits = LW_EVENT_READABLE;
+	return false;
+}
+
+/* One step of what input a stream that is closing takes.  Gives the bytes, 0 to wait. */
+static size_t take_input(struct lw_stream *s)
+{
+	const bool draining = s->engine.transport == LW_TRANSPORT_DRAINING;
+	size_t n = 0;
+
+	if (draining && is_drained(s))
+		lw_stream_tell(s, LW_EV_DRAINED);
+	else if (lw_engine_wants_read(&s->engine) && !lw_engine_delivers(&s->engine))
+		n = ignore_input(s);
+	else if (draining)
+		n = drain(s);
+	/* It has just begun. */
+	return !draining && s->engine.transport == LW_TRANSPORT_DRAINING ? 1 : n;
+}
+
 /* Everything that can be done now for a stream that is closing. */
 static void work(struct lw_stream *s)
 {
 	size_t moved = 0, n = 1;
 
 	while (n > 0 && moved < WORK_BYTES_MAX && !lw_engine_is_final(&s->engine)) {
-		const bool draining = s->engine.transport == LW_TRANSPORT_DRAINING;
-		const bool had_left = s->alert_left;
-
-		lw_stream_push(s);
-		n = 0;
-		if (lw_engine_is_final(&s->engine))
+		if (lw_stream_holds_output(s) && !push_on(s))
 			return;
-		/* No answer to it can be here yet; what else is here will make a descriptor ready.
-		 */
-		if (s->alert_left != had_left && s->engine.transport == LW_TRANSPORT_CLOSING &&
-		    s->wire.fd >= 0 && s->wire.boundaries_known) {
-			s->read_waits = LW_EVENT_READABLE;
-			return;
-		}
-		if (draining && is_drained(s))
-			lw_stream_tell(s, LW_EV_DRAINED);
-		else if (lw_engine_wants_read(&s->engine) && !lw_engine_delivers(&s->engine))
-			n = ignore_input(s);
-		else if (draining)
-			n = drain(s);
-		if (!draining && s->engine.transport == LW_TRANSPORT_DRAINING)
-			n = 1; /* it has just begun */
+		n = take_input(s);
 		moved += n;
 	}
 	if (s->due != LW_SEAL_NONE) /* a handshake that was in the way may be over */

@@ -41,7 +41,8 @@ void lw_wire_alert_received(struct lw_wire *w, uint8_t level, uint8_t descriptio
 	struct lw_stream *s = w->stream;
 	const enum lw_alert_class class = lw_alert_classify(s->engine.row, level, description);
 
-	explain_record(w);
+	if (w->observing)
+		explain_record(w);
 	if (class == LW_ALERT_IS_PASSING || w->observing)
 		lw_stream_step(s, &event);
 	else if (class != LW_ALERT_IS_MALFORMED && !w->final.present)

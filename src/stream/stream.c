@@ -159,11 +159,6 @@ static void seal_what_is_due(struct lw_stream *s)
 		lw_stream_tell(s, LW_EV_WRITE_ERROR);
 }
 
-static bool holds_output(const struct lw_stream *s)
-{
-	return s->engine.pending || s->due != LW_SEAL_NONE || s->leaving || s->wire.stash_bytes > 0;
-}
-
 /* Goes on with the record that is half out. */
 static void push_record(struct lw_stream *s)
 {
@@ -177,6 +172,11 @@ static void push_record(struct lw_stream *s)
 	}
 }
 
+static bool has_flushed(struct lw_wire *w)
+{
+	return w->stash_bytes == 0 || lw_wire_flush(w) == LW_IO_OK;
+}
+
 void lw_stream_push(struct lw_stream *s)
 {
 	if (s->wire.observing)
@@ -187,9 +187,10 @@ void lw_stream_push(struct lw_stream *s)
 	if (s->engine.write & LW_LATCH)
 		s->due = LW_SEAL_NONE;
 	/* An alert must find room in the wire. */
-	if (s->due != LW_SEAL_NONE && !s->engine.pending && lw_wire_has_room(&s->wire))
+	if (s->due != LW_SEAL_NONE && !s->engine.pending &&
+	    (s->wire.stash_bytes == 0 || lw_wire_has_room(&s->wire)))
 		seal_what_is_due(s);
-	if (lw_wire_flush(&s->wire) == LW_IO_OK && s->wire.write_end == LW_IO_AGAIN && s->leaving) {
+	if (has_flushed(&s->wire) && s->wire.write_end == LW_IO_AGAIN && s->leaving) {
 		s->leaving = false;
 		s->alert_left = true;
 		lw_stream_tell(s, LW_EV_FLUSHED);
@@ -257,7 +258,7 @@ void lw_stream_note_stop(struct lw_stream *s, enum lw_tls did)
 	/* rule: refuse-warning-with-fatal */
 	if (s->engine.warnings_in_a_row > LW_WARNINGS_IN_A_ROW_MAX && !(s->engine.read & LW_LATCH))
 		lw_stream_tell(s, LW_EV_WARNING_LIMIT);
-	if (s->engine.read & LW_LATCH)
+	if ((s->engine.read & LW_LATCH) && lw_stream_holds_output(s))
 		lw_stream_push(s);
 }
 
@@ -360,7 +361,7 @@ enum lw_status lw_read(struct lw_stream *s, void *buf, size_t cap, size_t *n)
 		if (status != LW_OK)
 			return status;
 	}
-	if (holds_output(s))
+	if (lw_stream_holds_output(s))
 		lw_stream_push(s);
 	if (cap == 0 || !lw_engine_delivers(&s->engine))
 		return lw_stream_read_status(s);
@@ -414,7 +415,7 @@ enum lw_status lw_write(struct lw_stream *s, const void *buf, size_t len, size_t
 		if (status != LW_OK)
 			return status;
 	}
-	if (holds_output(s))
+	if (lw_stream_holds_output(s))
 		lw_stream_push(s);
 	if (!lw_engine_may_write(&s->engine)) /* rule: nothing-after-own-closure */
 		return lw_stream_write_status(s);
@@ -446,5 +447,5 @@ enum lw_status lw_flush(struct lw_stream *s)
 	status = lw_stream_write_status(s);
 	if ((s->engine.write & LW_LATCH) && status != LW_END)
 		return status;
-	return holds_output(s) ? LW_AGAIN : LW_OK;
+	return lw_stream_holds_output(s) ? LW_AGAIN : LW_OK;
 }

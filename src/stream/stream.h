@@ -48,6 +48,12 @@ struct lw_stream {
 void lw_stream_step(struct lw_stream *s, const struct lw_engine_event *event);
 void lw_stream_tell(struct lw_stream *s, enum lw_event_kind kind);
 
+/* Something waits to be sealed or to leave. */
+static inline bool lw_stream_holds_output(const struct lw_stream *s)
+{
+	return s->engine.pending || s->due != LW_SEAL_NONE || s->leaving || s->wire.stash_bytes > 0;
+}
+
 /* Makes what progress can be made on output: half-out records, alerts that are due. */
 void lw_stream_push(struct lw_stream *s);
 

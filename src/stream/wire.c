@@ -42,25 +42,19 @@ void lw_wire_find_boundaries(struct lw_wire *w)
 
 static enum lw_io recv_raw(struct lw_wire *w, void *buf, size_t cap, size_t *n, int *os_error)
 {
+	if (!w->transport.recv)
+		return lw_socket_recv(w->fd, buf, cap, n, os_error);
 	*n = 0;
-	if (w->transport.recv)
-		return w->transport.recv(w->transport.context, buf, cap, n, os_error);
-	return lw_socket_recv(w->fd, buf, cap, n, os_error);
-}
-
-static enum lw_io send_below(struct lw_wire *w, const void *buf, size_t len, size_t *n,
-                             int *os_error)
-{
-	*n = 0;
-	if (w->transport.send)
-		return w->transport.send(w->transport.context, buf, len, n, os_error);
-	return lw_socket_send(w->fd, buf, len, n, os_error);
+	return w->transport.recv(w->transport.context, buf, cap, n, os_error);
 }
 
 static enum lw_io send_raw(struct lw_wire *w, const void *buf, size_t len, size_t *n, int *os_error)
 {
-	enum lw_io io = send_below(w, buf, len, n, os_error);
+	enum lw_io io;
 
+	*n = 0;
+	io = w->transport.send ? w->transport.send(w->transport.context, buf, len, n, os_error)
+	                       : lw_socket_send(w->fd, buf, len, n, os_error);
 	w->bytes_sent += *n;
 	return io;
 }
@@ -213,6 +207,8 @@ enum lw_io lw_wire_send(struct lw_wire *w, const void *buf, size_t len, size_t *
 		*n = len;
 		return LW_IO_OK;
 	}
+	if (*n == len)
+		return LW_IO_OK;
 	if (!w->observing && stash(w, (const uint8_t *)buf + *n, len - *n)) {
 		*n = len;
 		return LW_IO_OK;
@@ -247,6 +243,8 @@ void lw_wire_shut_write(struct lw_wire *w)
 
 void lw_wire_end(struct lw_wire *w)
 {
+	if (w->fin_sent && w->read_end == LW_IO_FIN) /* both directions have ended already */
+		return;
 	if (w->fd >= 0)
 		lw_socket_end(w->fd);
 }

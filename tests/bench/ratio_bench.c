@@ -2,7 +2,10 @@
  * ratio_bench: one side of a comparison, to be run under callgrind, which counts
  * the instructions of measured() and of what it calls and nothing else.
  *
- *     ratio_bench bare|stream read|write|close BYTES TIMES
+ *     ratio_bench bare|stream read|write|close|leave BYTES TIMES
+ *
+ * `leave` is a close for which the bare side does less: it shuts its transport
+ * down at once and does not wait for the peer's FIN.
  *
  * Both sides are in one thread over a TCP connection on loopback, so that
  * every run does exactly the same.  Blocks that OpenSSL and Lastword ask for
@@ -128,7 +131,16 @@ static void close_side(struct side *s)
 
 /* What is measured, one function for callgrind's --toggle-collect.  Not inlined, never folded. */
 
-enum work { BARE_READ, STREAM_READ, BARE_WRITE, STREAM_WRITE, BARE_CLOSE, STREAM_CLOSE };
+enum work {
+	BARE_READ,
+	STREAM_READ,
+	BARE_WRITE,
+	STREAM_WRITE,
+	BARE_CLOSE,
+	STREAM_CLOSE,
+	BARE_LEAVE,
+	STREAM_LEAVE
+};
 
 static bool read_bare(struct side *s, size_t len)
 {
@@ -148,8 +160,32 @@ static bool read_stream(struct side *s, size_t len)
 	return have == len;
 }
 
-/* Both sides close and have seen the other's close; then the transport is shut. */
+/*
+ * The least that a careful program does to end a connection without destroying what it sent last:
+ * both sides close and have seen the other's close, send FIN, and read until the other's FIN, since
+ * input on a closed socket draws a reset.  The stream does the same, and knows how it went.
+ */
+static bool end_bare(struct side *s, bool *shut)
+{
+	if (!*shut && SSL_shutdown(s->ssl) != 1)
+		return false;
+	if (!*shut)
+		*shut = shutdown(s->fd, SHUT_WR) == 0;
+	return recv(s->fd, block, sizeof block, MSG_DONTWAIT) == 0;
+}
+
 static bool close_bare(struct side *a, struct side *b)
+{
+	bool a_shut = false, b_shut = false, a_ended = false, b_ended = false;
+
+	for (int i = 0; i < 10 && !(a_ended && b_ended); i++) {
+		a_ended = a_ended || end_bare(a, &a_shut);
+		b_ended = b_ended || end_bare(b, &b_shut);
+	}
+	return a_ended && b_ended;
+}
+
+static bool leave_bare(struct side *a, struct side *b)
 {
 	int done = 0;
 
@@ -190,7 +226,10 @@ __attribute__((noinline)) bool measured(enum work work, struct side *a, struct s
 		return lw_write(a->stream, block, len, &n) == LW_OK && n == len;
 	case BARE_CLOSE:
 		return close_bare(a, b);
+	case BARE_LEAVE:
+		return leave_bare(a, b);
 	case STREAM_CLOSE:
+	case STREAM_LEAVE:
 	default:
 		return close_stream(a, b);
 	}
@@ -214,7 +253,7 @@ static void transfer(enum work work, struct side *a, struct side *b, size_t len,
 
 static void run_once(enum work work, size_t len, unsigned times)
 {
-	const bool closes = work == BARE_CLOSE || work == STREAM_CLOSE;
+	const bool closes = work >= BARE_CLOSE, streams = work % 2 == STREAM_READ;
 	struct side a = { .fd = -1 }, b = { .fd = -1 };
 	int fds[2];
 
@@ -226,9 +265,9 @@ static void run_once(enum work work, size_t len, unsigned times)
 	open_side(&a, fds[0], false);
 	open_side(&b, fds[1], true);
 	shake_hands(&a, &b);
-	if (work == STREAM_READ || work == STREAM_WRITE || work == STREAM_CLOSE)
+	if (streams)
 		attach(&a);
-	if (work == STREAM_CLOSE)
+	if (streams && closes)
 		attach(&b);
 	if (closes) {
 		counts = true;
@@ -244,14 +283,15 @@ static void run_once(enum work work, size_t len, unsigned times)
 int main(int argc, char **argv)
 {
 	static const char *const names[] = { "bare read",    "stream read", "bare write",
-		                             "stream write", "bare close",  "stream close" };
+		                             "stream write", "bare close",  "stream close",
+		                             "bare leave",   "stream leave" };
 	char name[32];
 	size_t len;
 	unsigned times;
 
 	must(CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) == 1,
 	     "OpenSSL keeps its own allocator");
-	must(argc == 5, "usage: ratio_bench bare|stream read|write|close BYTES TIMES");
+	must(argc == 5, "usage: ratio_bench bare|stream read|write|close|leave BYTES TIMES");
 	(void)snprintf(name, sizeof name, "%s %s", argv[1], argv[2]);
 	len = strtoul(argv[3], NULL, 10);
 	times = (unsigned)strtoul(argv[4], NULL, 10);

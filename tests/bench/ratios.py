@@ -3,6 +3,10 @@
 
     ratios.py RATIO_BENCH [JSON]
 
+A close is the same work on both sides: close_notify out and in, FIN, and reading until the peer's FIN, without which the
+last alert may be destroyed.  The row `leave` sets the same close of the stream beside bare OpenSSL that spares itself
+the wait for the FIN; it has no bound, for it is less work.
+
 Callgrind counts the instructions of the measured calls, which are the same in every run of the same binary.  Prints a
 table, writes JSON if asked to, and exits 1 if a ratio is over its bound or a call allocates more than bare OpenSSL does.
 """
@@ -13,13 +17,14 @@ import subprocess
 import sys
 import tempfile
 
-# what, bytes a call, calls, bound
+# what, bytes a call, calls, bound (None: only told)
 ROWS = (
     ("read", 16384, 100, 1.01),
     ("read", 64, 400, 1.03),
     ("write", 16384, 100, 1.01),
     ("write", 64, 400, 1.03),
-    ("close", 1, 40, 1.05),
+    ("close", 0, 40, 1.05),
+    ("leave", 0, 40, None),
 )
 
 
@@ -41,7 +46,7 @@ def measure(bench):
     for what, size, times, bound in ROWS:
         bare, bare_allocations = count(bench, "bare", what, size, times)
         stream, stream_allocations = count(bench, "stream", what, size, times)
-        yield {"what": what, "bytes": size if what != "close" else 0, "calls": times,
+        yield {"what": what, "bytes": size, "calls": times,
                "bare_instructions": bare // times, "stream_instructions": stream // times,
                "ratio": round(stream / bare, 4), "bound": bound,
                "bare_allocations": bare_allocations, "stream_allocations": stream_allocations}
@@ -50,16 +55,17 @@ def measure(bench):
 def main():
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    print("instructions a call, TLS 1.3, AES-128-GCM, one TCP connection on loopback; a close is both sides'")
+    print("instructions a call, TLS 1.3, AES-128-GCM, one TCP connection on loopback; a close is both sides',")
+    print("until both have read the other's FIN; leave: the same beside bare OpenSSL that does not wait for it")
     print("%-6s %6s %12s %12s %8s %6s  %s" % ("", "bytes", "bare", "stream", "ratio", "bound", "allocations: bare, stream"))
     rows, over = [], False
     for row in measure(sys.argv[1]):
         rows.append(row)
-        is_over = row["ratio"] > row["bound"] or row["stream_allocations"] > row["bare_allocations"]
+        is_over = bool(row["bound"]) and row["ratio"] > row["bound"] or row["stream_allocations"] > row["bare_allocations"]
         over = over or is_over
-        print("%-6s %6s %12d %12d %8.4f %6.2f  %d, %d%s" % (
+        print("%-6s %6s %12d %12d %8.4f %6s  %d, %d%s" % (
             row["what"], row["bytes"] or "", row["bare_instructions"], row["stream_instructions"], row["ratio"],
-            row["bound"], row["bare_allocations"], row["stream_allocations"], "  OVER ITS BOUND" if is_over else ""),
+            row["bound"] or "", row["bare_allocations"], row["stream_allocations"], "  OVER ITS BOUND" if is_over else ""),
             flush=True)
     if len(sys.argv) == 3:
         with open(sys.argv[2], "w") as file:
