@@ -19,12 +19,11 @@
 /* Records without data that one call works through, before the caller may do something else. */
 #define TURNS_A_CALL 32
 
-/* What the session's push function does. */
-enum gate {
-	GATE_OPEN,
-	GATE_SHUT,  /* the transport is full */
-	GATE_BROKEN /* it is gone */
-};
+/* What the session's push function meets: the transport, a full one, none. */
+enum gate { GATE_OPEN, GATE_SHUT, GATE_BROKEN };
+
+/* Where the library's input began when it was attached. */
+enum place { PLACE_UNSEEN, PLACE_INSIDE, PLACE_KNOWN };
 
 struct gnutls {
 	gnutls_session_t session;
@@ -34,7 +33,8 @@ struct gnutls {
 	int error;                      /* for which the library goes on no more */
 	enum gate gate;
 	bool established;
-	bool pulled;  /* the library has asked for input since it was attached */
+	size_t left; /* of what the library asked for last */
+	enum place place;
 	bool starved; /* and met none in this call */
 	bool stuffed; /* the transport took no output in this call */
 	bool holds;   /* peeking took an octet */
@@ -50,19 +50,31 @@ static ssize_t fail_io(struct gnutls *g, int error)
 	return -1;
 }
 
+/*
+ * Between two records the library asks for a header; no record has a body of that length.  What it
+ * held of a record when it was attached is over once it has got what it asked for and does so.
+ */
+static void note_request(struct gnutls *g, size_t cap)
+{
+	const bool begins = g->left == 0 && cap == RECORD_HEADER;
+
+	if (g->place == PLACE_UNSEEN && !begins)
+		lw_wire_lose_boundaries(g->wire);
+	if (g->place == PLACE_INSIDE && begins)
+		lw_wire_find_boundaries(g->wire);
+	if (g->place != PLACE_KNOWN)
+		g->place = begins ? PLACE_KNOWN : PLACE_INSIDE;
+}
+
 static ssize_t pull(gnutls_transport_ptr_t context, void *buf, size_t cap)
 {
 	struct gnutls *g = context;
 	size_t n;
 
-	/* At a boundary it asks for a header; else it holds part of a record already. */
-	if (!g->pulled && cap != RECORD_HEADER)
-		lw_wire_lose_boundaries(g->wire);
-	g->pulled = true;
-	if (lw_wire_recv(g->wire, buf, cap, &n) == LW_IO_OK)
-		return (ssize_t)n;
-	g->starved = true;
-	return fail_io(g, EAGAIN);
+	note_request(g, cap);
+	g->starved = lw_wire_recv(g->wire, buf, cap, &n) != LW_IO_OK;
+	g->left = cap - n;
+	return g->starved ? fail_io(g, EAGAIN) : (ssize_t)n;
 }
 
 static ssize_t push(gnutls_transport_ptr_t context, const void *buf, size_t len)
@@ -192,28 +204,13 @@ static void tell_of_alert(struct gnutls *g, gnutls_alert_level_t level)
 	lw_wire_alert_received(g->wire, (uint8_t)level, (uint8_t)gnutls_alert_get(g->session));
 }
 
-static enum lw_tls stop(struct gnutls *g, int error)
-{
-	if (error == GNUTLS_E_FATAL_ALERT_RECEIVED)
-		tell_of_alert(g, GNUTLS_AL_FATAL);
-	g->error = error;
-	return LW_TLS_FAILED;
-}
-
-/* The peer asks for a handshake to 1.2, and nobody here was told to make one: to be refused. */
-static void refuse_handshake(struct gnutls *g)
-{
-	if (g->held_bytes == 0) /* behind half a record an alert would be lost */
-		(void)gnutls_alert_send_appropriate(g->session, GNUTLS_E_REHANDSHAKE);
-}
-
 /* Something that is neither data nor the end of anything. */
 static void pass_over(struct gnutls *g, int code)
 {
 	if (code == GNUTLS_E_WARNING_ALERT_RECEIVED) {
 		tell_of_alert(g, GNUTLS_AL_WARNING);
-	} else if (code == GNUTLS_E_REHANDSHAKE) {
-		refuse_handshake(g);
+	} else if (code == GNUTLS_E_REHANDSHAKE && g->held_bytes == 0) { /* refused */
+		(void)gnutls_alert_send_appropriate(g->session, code);
 	} else if (code == GNUTLS_E_FATAL_ALERT_RECEIVED) {
 		tell_of_alert(g, GNUTLS_AL_WARNING);
 		gnutls_session_force_valid(g->session);
@@ -244,17 +241,21 @@ static enum lw_tls seal_fatal(void *context)
 	return LW_TLS_DONE;
 }
 
-static enum lw_tls fail_handshake(struct gnutls *g, int error)
+/* rule: send-fatal-if-possible */
+static enum lw_tls stop(struct gnutls *g, int error)
 {
-	const enum lw_tls did = stop(g, error);
-
-	if (error == GNUTLS_E_SESSION_EOF) {
-		lw_wire_alert_received(g->wire, GNUTLS_AL_WARNING, GNUTLS_A_CLOSE_NOTIFY);
-		return LW_TLS_ENDED;
-	}
-	if (error != GNUTLS_E_FATAL_ALERT_RECEIVED)
+	g->error = error;
+	if (error == GNUTLS_E_FATAL_ALERT_RECEIVED)
+		tell_of_alert(g, GNUTLS_AL_FATAL);
+	else if (g->held_bytes == 0) /* behind half a record an alert would be lost */
 		(void)seal_fatal(g);
-	return did;
+	return LW_TLS_FAILED;
+}
+
+static enum lw_tls end(struct gnutls *g)
+{
+	lw_wire_alert_received(g->wire, GNUTLS_AL_WARNING, GNUTLS_A_CLOSE_NOTIFY);
+	return LW_TLS_ENDED;
 }
 
 static enum lw_tls shake_hands(void *context)
@@ -268,7 +269,7 @@ static enum lw_tls shake_hands(void *context)
 		g->starved = g->stuffed = false;
 		did = gnutls_handshake(g->session);
 		if (did < 0 && gnutls_error_is_fatal(did))
-			return fail_handshake(g, did);
+			return did == GNUTLS_E_SESSION_EOF ? end(g) : stop(g, did);
 		g->established = did == GNUTLS_E_SUCCESS;
 		if (g->established)
 			break;
@@ -279,7 +280,7 @@ static enum lw_tls shake_hands(void *context)
 	}
 	/* The system's settings may have switched it on: nobody would see the records. */
 	if (g->established && gnutls_transport_is_ktls_enabled(g->session))
-		return stop(g, GNUTLS_E_UNIMPLEMENTED_FEATURE);
+		return LW_TLS_FAILED;
 	return g->established ? LW_TLS_DONE : LW_TLS_WANTS_CALLER;
 }
 
@@ -296,10 +297,8 @@ static enum lw_tls receive(struct gnutls *g, void *buf, size_t cap, size_t *n)
 			*n = (size_t)got;
 			return LW_TLS_DONE;
 		}
-		if (got == 0) {
-			lw_wire_alert_received(g->wire, GNUTLS_AL_WARNING, GNUTLS_A_CLOSE_NOTIFY);
-			return LW_TLS_ENDED;
-		}
+		if (got == 0)
+			return end(g);
 		if (gnutls_error_is_fatal((int)got) && !goes_on_after(g, (int)got))
 			return stop(g, (int)got);
 		pass_over(g, (int)got);
@@ -383,8 +382,7 @@ static enum lw_tls flush_record(void *context)
 
 static enum lw_tls seal_close_notify(void *context)
 {
-	struct gnutls *g = context;
-	const int did = gnutls_bye(g->session, GNUTLS_SHUT_WR);
+	const int did = gnutls_bye(((struct gnutls *)context)->session, GNUTLS_SHUT_WR);
 
 	if (did == GNUTLS_E_SUCCESS)
 		return LW_TLS_DONE;
