@@ -200,8 +200,12 @@ static enum lw_http1_state head_done(const struct lw_http1_side *s)
 static enum lw_http1_state step_name(struct lw_http1_side *s, uint8_t octet)
 {
 	if (octet == ':' && s->matched > 0) {
-		uint8_t bit = s->in_trailers ? 0 : matched(s, fields, 2);
+		const uint8_t bit = matched(s, fields, 2);
 
+		/* What frames a message has no place behind it (RFC 9110 section 6.5.1); readers
+		 * that heed it there would see another end. */
+		if (bit != 0 && s->in_trailers)
+			return LW_HTTP1_BAD_FIELD;
 		s->field = bit != 0 ? bit : FIELD_OTHER;
 		s->has_coding = s->has_coding || bit == FIELD_CODING;
 		s->possible = LIST_BEFORE;
