@@ -5,6 +5,7 @@
 #include "rig.h"
 #include "tests/unit.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -95,6 +96,7 @@ static void a_child_that_lives_on_keeps_nothing_in_the_set(void **state)
 {
 	const struct guest_options o = { .version = LW_VERSION_TLS1_3 };
 	struct lw_closer *c = virtual_closer(DEADLINE_MS, 1u << 20, false);
+	struct pollfd p = { .fd = lw_closer_fd(c), .events = POLLIN };
 	int until_told[2], status;
 	struct lw_closed done;
 	struct guest g;
@@ -116,6 +118,7 @@ static void a_child_that_lives_on_keeps_nothing_in_the_set(void **state)
 	close(until_told[0]);
 	assert_int_equal(run_guests(c, &g, 1), 1);
 	assert_true(adversary_subject(g.adversary)->fin);
+	assert_int_equal(poll(&p, 1, 0), 0);
 	assert_int_equal(lw_closer_run(c, &done, 1, &n), LW_AGAIN);
 	close(until_told[1]);
 	assert_int_equal(waitpid(child, &status, 0), child);

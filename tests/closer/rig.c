@@ -127,15 +127,20 @@ uint64_t guest_fill(struct guest *g)
 {
 	uint64_t taken = 0;
 	uint8_t block[16384];
+	unsigned vain = 0;
 	size_t n;
 
-	do {
+	/* What is under way to the peer may leave room a moment later. */
+	while (vain < 4 && taken < 64u << 20) {
+		struct pollfd p = { .fd = g->fd, .events = POLLOUT };
+
 		for (size_t i = 0; i < sizeof block; i++)
 			block[i] = adversary_pattern(taken + i);
 		n = 0;
 		(void)!lw_write(g->stream, block, sizeof block, &n);
 		taken += n;
-	} while (n > 0 && taken < 64u << 20);
+		vain = n > 0 || poll(&p, 1, QUIET_MS) == 1 ? 0 : vain + 1;
+	}
 	return taken;
 }
 
