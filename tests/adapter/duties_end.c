@@ -226,6 +226,37 @@ static void a_broken_record_is_told_and_refused(const struct place *p)
 	stand_end(&s);
 }
 
+static const struct adversary_script breaks_meanwhile =
+    SCRIPT(STEP_STOP_READING, STEP_SILENCE, STEP_BROKEN_RECORD(400), STEP_SILENCE, STEP_READ_ON,
+           STEP_WAIT_END);
+
+/* An alert leaves behind the whole record or not at all, and the verdict says which. */
+static void a_broken_record_is_told_while_one_of_ours_is_half_out(const struct place *p)
+{
+	const struct stand_options o = OPTIONS(p, .buffer_bytes = 5000);
+	const struct adversary_tally *seen;
+	struct lw_verdict v;
+	struct stand s;
+
+	assert_true(stand_begin(&s, &o, &breaks_meanwhile));
+	(void)stand_fill(&s);
+	adversary_resume(s.adversary);
+	(void)stand_read(&s); /* it may wait until ours has left */
+	adversary_resume(s.adversary);
+	assert_int_equal(stand_read(&s), LW_ERROR);
+	assert_int_equal(stand_close(&s), LW_ERROR);
+	v = stand_verdict(&s);
+	seen = adversary_subject(s.adversary);
+	assert_int_equal(v.read, LW_ENDING_FAILED);
+	assert_int_equal(v.write, seen->fatals > 0 ? LW_ENDING_ABORTED : LW_ENDING_FAILED);
+	assert_int_equal(v.alert_sent.present, seen->fatals > 0);
+	assert_int_equal(v.session, LW_SESSION_FORGET);
+	assert_false(seen->unreadable);
+	assert_false(seen->data_differs);
+	assert_int_equal(seen->close_notifies, 0);
+	stand_end(&s);
+}
+
 static const struct adversary_script closes_then_goes_on =
     SCRIPT(STEP_DATA(1000), STEP_CLOSE_NOTIFY, STEP_DATA(500), STEP_FIN);
 
@@ -361,6 +392,7 @@ const struct duty ending_duties[] = {
 	DUTY(an_abort_is_one_fatal_alert, FROM_10),
 	DUTY(nothing_is_delivered_behind_an_error_alert_at_level_warning, IN_13),
 	DUTY(a_broken_record_is_told_and_refused, FROM_10),
+	DUTY(a_broken_record_is_told_while_one_of_ours_is_half_out, FROM_10),
 	DUTY(data_behind_the_peers_closure_is_never_delivered, FROM_10),
 	DUTY(what_the_library_would_send_after_our_closure_is_swallowed, IN_13),
 	DUTY(nothing_is_written_after_our_closure, FROM_10),
