@@ -24,15 +24,16 @@ static const struct {
 	const char *name;
 	bool (*take)(void);
 	bool is_linked_in;
+	bool keeps_tables; /* of points that it met, made and dropped at any time */
 } memories[] = {
-	{ "openssl", fault_take_openssl, false },
+	{ "openssl", fault_take_openssl, false, false },
 #ifdef HAVE_STACK_WOLFSSL
-	{ "wolfssl", fault_take_wolfssl, false },
+	{ "wolfssl", fault_take_wolfssl, false, true },
 #endif
 #ifdef HAVE_STACK_GNUTLS
-	{ "gnutls", fault_take_gnutls, false },
+	{ "gnutls", fault_take_gnutls, false, false },
 #endif
-	{ "mbedtls", NULL, true },
+	{ "mbedtls", NULL, true, false },
 };
 
 struct run {
@@ -365,6 +366,14 @@ static bool is_linked_in(const struct stack *stack)
 	for (size_t i = 0; i < sizeof memories / sizeof memories[0]; i++)
 		if (strcmp(memories[i].name, stack->name) == 0)
 			return memories[i].is_linked_in;
+	return false;
+}
+
+bool run_keeps_tables(const struct stack *stack)
+{
+	for (size_t i = 0; i < sizeof memories / sizeof memories[0]; i++)
+		if (strcmp(memories[i].name, stack->name) == 0)
+			return memories[i].keeps_tables;
 	return false;
 }
 

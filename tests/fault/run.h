@@ -56,6 +56,9 @@ void run_end(void);
 /* Takes the memory of the TLS library of that row from here; false: nobody knows how. */
 LW_MUST_CHECK bool run_take_memory(const struct stack *stack);
 
+/* The library makes and drops memory of its own between runs: a leak is the sanitizer's to tell. */
+bool run_keeps_tables(const struct stack *stack);
+
 void run_once(const struct stack *stack, const struct run_row *row, const struct fault *fault,
               unsigned nth, struct run_result *result);
 
