@@ -126,6 +126,9 @@ static const struct ops literals = {
 	init_literals, lw_literals_requests, lw_literals_answers, lw_literals_complete,
 	never,         lw_literals_why,      lw_literals_greeted,
 };
+static const struct ops resp = {
+	NULL, lw_resp_requests, lw_resp_answers, lw_resp_complete, never, lw_resp_why, NULL,
+};
 
 static const struct ops http2 = {
 	init_http2, lw_http2_requests, lw_http2_answers, lw_http2_complete, never, lw_http2_why,
@@ -151,6 +154,7 @@ static const struct row {
 	[LW_KIND_NNTP] = { "nntp", &blocks, { .block = &lw_block_nntp } },
 	[LW_KIND_IMAP] = { "imap", &literals, { .literal = &lw_literal_imap } },
 	[LW_KIND_SIEVE] = { "sieve", &literals, { .literal = &lw_literal_sieve } },
+	[LW_KIND_RESP] = { "resp", &resp, { NULL } },
 	[LW_KIND_DNS] = { "dns", &frames, { .frame = &lw_frame_dns } },
 	[LW_KIND_POSTGRESQL] = { "postgresql", &frames, { .frame = &lw_frame_postgresql } },
 	[LW_KIND_LDAP] = { "ldap", &frames, { .frame = &lw_frame_ldap } },

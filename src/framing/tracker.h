@@ -23,6 +23,7 @@
 #include "framing/http2.h"
 #include "framing/lines.h"
 #include "framing/literals.h"
+#include "framing/resp.h"
 
 /* The trackers; each is one row of the table in tracker.c, with its name. */
 enum lw_kind {
@@ -52,6 +53,7 @@ enum lw_kind {
 	LW_KIND_NNTP,  /* the same, with codes */
 	LW_KIND_IMAP,  /* tagged commands, literals */
 	LW_KIND_SIEVE, /* ManageSieve: literals, answers in order */
+	LW_KIND_RESP,  /* Redis */
 	LW_KINDS
 };
 
@@ -66,6 +68,7 @@ struct lw_tracker {
 		struct lw_http2 http2;
 		struct lw_blocks blocks;
 		struct lw_literals literals;
+		struct lw_resp resp;
 	} state;
 };
 

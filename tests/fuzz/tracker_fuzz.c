@@ -23,7 +23,7 @@ static const enum lw_kind kinds[] = {
 	LW_KINDS,           LW_KIND_WEBSOCKET_FRAMES,
 	LW_KIND_HTTP2,      LW_KIND_POP3,
 	LW_KIND_NNTP,       LW_KIND_IMAP,
-	LW_KIND_SIEVE,
+	LW_KIND_SIEVE,      LW_KIND_RESP,
 };
 
 #define KINDS (sizeof kinds / sizeof *kinds)
