@@ -25,7 +25,7 @@ CLOSED = {
     'on_truncation': ['unstated', 'retry', 'error-unless-complete', 'error'],
     # The kinds of framing/tracker.h, but for what only an upgrade leads to.
     'framing': ['unsure', 'by-close', 'http1', 'websocket', 'lines', 'smtp', 'ftp', 'pop3', 'nntp',
-                'imap', 'sieve', 'resp', 'dns', 'postgresql',
+                'imap', 'sieve', 'resp', 'xmpp', 'dns', 'postgresql',
                 'ldap', 'mqtt', 'syslog', 'radius', 'diameter', 'epp', 'kerberos', 'nts-ke', 'snmp',
                 'cops', 'mysql', 'http2'],
 }

@@ -134,6 +134,9 @@ static const struct ops http2 = {
 	init_http2, lw_http2_requests, lw_http2_answers, lw_http2_complete, never, lw_http2_why,
 	NULL,
 };
+static const struct ops xmpp = {
+	NULL, lw_xmpp_requests, lw_xmpp_answers, lw_xmpp_complete, never, lw_xmpp_why, NULL,
+};
 
 static const struct row {
 	const char *name;
@@ -155,6 +158,7 @@ static const struct row {
 	[LW_KIND_IMAP] = { "imap", &literals, { .literal = &lw_literal_imap } },
 	[LW_KIND_SIEVE] = { "sieve", &literals, { .literal = &lw_literal_sieve } },
 	[LW_KIND_RESP] = { "resp", &resp, { NULL } },
+	[LW_KIND_XMPP] = { "xmpp", &xmpp, { NULL } },
 	[LW_KIND_DNS] = { "dns", &frames, { .frame = &lw_frame_dns } },
 	[LW_KIND_POSTGRESQL] = { "postgresql", &frames, { .frame = &lw_frame_postgresql } },
 	[LW_KIND_LDAP] = { "ldap", &frames, { .frame = &lw_frame_ldap } },

@@ -24,6 +24,7 @@
 #include "framing/lines.h"
 #include "framing/literals.h"
 #include "framing/resp.h"
+#include "framing/xmpp.h"
 
 /* The trackers; each is one row of the table in tracker.c, with its name. */
 enum lw_kind {
@@ -54,6 +55,7 @@ enum lw_kind {
 	LW_KIND_IMAP,  /* tagged commands, literals */
 	LW_KIND_SIEVE, /* ManageSieve: literals, answers in order */
 	LW_KIND_RESP,  /* Redis */
+	LW_KIND_XMPP,  /* streams of XML elements */
 	LW_KINDS
 };
 
@@ -69,6 +71,7 @@ struct lw_tracker {
 		struct lw_blocks blocks;
 		struct lw_literals literals;
 		struct lw_resp resp;
+		struct lw_xmpp xmpp;
 	} state;
 };
 

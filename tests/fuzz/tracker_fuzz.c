@@ -24,6 +24,7 @@ static const enum lw_kind kinds[] = {
 	LW_KIND_HTTP2,      LW_KIND_POP3,
 	LW_KIND_NNTP,       LW_KIND_IMAP,
 	LW_KIND_SIEVE,      LW_KIND_RESP,
+	LW_KIND_XMPP,
 };
 
 #define KINDS (sizeof kinds / sizeof *kinds)
