@@ -128,6 +128,44 @@ class Recorder:
         self.listener.close()
 
 
+class Talk:
+    """A client of the test's own, on a connection to `port`: says bytes, and hears until others have come."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), DEADLINE)
+
+    def say(self, said, *heard):
+        self.socket.sendall(said)
+        self.hear(*heard)
+
+    def hear(self, *heard):
+        """Reads until all of `heard` has come, each behind the one before."""
+        got = b""
+        while True:
+            at = 0
+            for word in heard:
+                at = got.find(word, at) + len(word) if at >= 0 and word in got[at:] else -1
+            if at >= 0:
+                return
+            piece = self.socket.recv(65536)
+            if not piece:
+                raise AssertionError("the session ended before %r: %r" % (heard, got))
+            got += piece
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Says no more, and hears all that still comes."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+            while self.socket.recv(65536):
+                pass
+        except OSError:  # the server was first
+            pass
+        self.socket.close()
+
+
 class Run:
     """What the tracker said of a run: `octets` long, complete behind the offsets `at`, and why at its end."""
 
