@@ -139,8 +139,9 @@ LW_API LW_MUST_CHECK enum lw_status lw_use_profile(struct lw_stream *s,
 
 /*
  * Where a protocol's server speaks first: its greeting came before TLS, as
- * with STARTTLS, and does not come again.  After lw_use_profile(), before any
- * byte; later, and without a profile, it does nothing.
+ * with STARTTLS, and does not come again (ManageSieve's does; its profile
+ * goes on to expect it).  After lw_use_profile(), before any byte; later, and
+ * without a profile, it does nothing.
  */
 LW_API void lw_greeted(struct lw_stream *s);
 
