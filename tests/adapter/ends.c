@@ -360,18 +360,21 @@ bool ends_small_pair(int fds[ENDS])
 static bool make_end(struct end *end, const struct ends_setup *setup, int which, int fd)
 {
 	struct stack_setup own = { .version = setup->version, .server = which == SERVER };
-	const struct stack_place place = { .fd = fd };
+	const struct stack_place place = { .fd = fd,
+		                           .resume = which == CLIENT ? setup->resume : NULL };
 
 	end->stack = setup->stack[which];
 	end->fd = fd;
 	if (own.server) {
 		own.certificate_pem = setup->pem->certificate;
 		own.key_pem = setup->pem->key;
-		own.tickets = 1;
+		own.tickets = setup->tickets > 0 ? setup->tickets : 1;
+		own.stateful_tickets = setup->stateful_tickets;
 	}
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
 		return false;
-	end->context = end->stack->context_new(&own);
+	end->borrows_context = setup->context[which] != NULL;
+	end->context = end->borrows_context ? setup->context[which] : end->stack->context_new(&own);
 	if (end->context == NULL)
 		return false;
 	end->connection = end->stack->connection_new(end->context, &place);
@@ -422,7 +425,8 @@ void ends_finish(struct ends *e)
 		lw_free(end->stream);
 		if (end->stack != NULL) {
 			end->stack->connection_free(end->connection);
-			end->stack->context_free(end->context);
+			if (!end->borrows_context)
+				end->stack->context_free(end->context);
 		}
 		if (end->fd >= 0)
 			close(end->fd);

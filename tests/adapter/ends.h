@@ -37,6 +37,7 @@ enum { STEPS_MAX = 8, CLIENT = 0, SERVER = 1, ENDS = 2 };
 struct end {
 	const struct stack *stack;
 	struct stack_context *context;
+	bool borrows_context;
 	struct stack_connection *connection;
 	struct lw_stream *stream;
 	const struct step *step;
@@ -63,6 +64,12 @@ struct ends_setup {
 	enum lw_version version;
 	bool small_buffers; /* the sockets' */
 	const struct certificate_pem *pem;
+	/* For sessions: */
+	struct stack_context
+	    *context[ENDS]; /* of an earlier connection, still its owner's; or NULL */
+	const struct stack_session *resume; /* what the client offers; NULL: nothing */
+	unsigned tickets;                   /* the server's, see stack.h; 0: one */
+	bool stateful_tickets;
 };
 
 /* Two connected TCP sockets with little room, in which records stand half out. */
