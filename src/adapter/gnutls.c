@@ -408,7 +408,7 @@ static bool forget_session(void *context)
 static uint16_t wire_version(void *context)
 {
 	const struct gnutls *g = context;
-	const int version = gnutls_protocol_get_version(g->session);
+	const int version = (int)gnutls_protocol_get_version(g->session);
 
 	if (version < GNUTLS_SSL3 || version > GNUTLS_TLS1_3)
 		return 0;

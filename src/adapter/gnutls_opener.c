@@ -55,7 +55,7 @@ static bool take(void *context, void *state)
 	gnutls_session_t session;
 	gnutls_datum_t mac, iv, key;
 	struct kept *k = state;
-	int version;
+	gnutls_protocol_t version;
 
 	memcpy(&session, context, sizeof session);
 	version = gnutls_protocol_get_version(session);
