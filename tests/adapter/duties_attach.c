@@ -57,6 +57,9 @@ static void the_place_is_known_once_a_record_held_by_the_library_is_over(const s
 	assert_int_equal(p->stack->read(s.connection, &octet, 1, &n), STACK_WAITS);
 	assert_int_equal(s.allowed, 0);
 	assert_true(stand_attach(&s));
+	s.allowed = 50; /* and still inside */
+	assert_int_equal(lw_read(s.stream, &octet, 1, &n), LW_AGAIN);
+	assert_int_equal(lw_unwrap(s.stream, NULL, 0, &n), LW_UNSUPPORTED);
 	s.allowed = SIZE_MAX;
 	assert_int_equal(stand_read(&s), LW_AGAIN);
 	assert_int_equal(s.bytes, 1000);
