@@ -358,7 +358,7 @@ static enum lw_tls write_data(void *context, const void *buf, size_t len, size_t
 	did = gnutls_record_send(g->session, buf, len);
 	if (did < 0 && gnutls_error_is_fatal((int)did))
 		return stop(g, (int)did);
-	/* Sealed in any case, or held behind a KeyUpdate that is. */
+	/* Sealed, or held behind a KeyUpdate that is. */
 	*n = did < 0 ? len : (size_t)did;
 	g->held_bytes = did < 0 ? len : 0;
 	return did < 0 ? LW_TLS_WANTS_WRITE : LW_TLS_DONE;
@@ -412,7 +412,7 @@ static uint16_t wire_version(void *context)
 
 	if (version < GNUTLS_SSL3 || version > GNUTLS_TLS1_3)
 		return 0;
-	return (uint16_t)(WIRE_SSL3 + version - GNUTLS_SSL3);
+	return (uint16_t)(WIRE_SSL3 + (unsigned)version - GNUTLS_SSL3);
 }
 
 static size_t count_unread(void *context)

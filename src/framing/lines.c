@@ -138,7 +138,7 @@ static const char *end_command(struct lw_lines *l)
 	if (!l->row->replies)
 		return NULL;
 	if (l->row->commands != NULL && !was_prompted)
-		l->last = l->row->commands[lw_word_found(&l->requests.word)];
+		l->last = (uint8_t)l->row->commands[lw_word_found(&l->requests.word)];
 	if (l->last == LW_COMMAND_SWITCHES)
 		return "a command that changes the protocol";
 	if (l->last == LW_COMMAND_GREETS)

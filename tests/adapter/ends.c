@@ -310,9 +310,9 @@ void ends_run(struct ends *e, const struct step *client, const struct step *serv
 	e->end[CLIENT].step = client;
 	e->end[SERVER].step = server;
 	for (int turn = 0; turn < TURNS_MAX && !e->stuck; turn++) {
-		const bool moved = run_end(&e->end[CLIENT], &e->end[SERVER]) |
-		                   run_end(&e->end[SERVER], &e->end[CLIENT]);
+		bool moved = run_end(&e->end[CLIENT], &e->end[SERVER]);
 
+		moved = run_end(&e->end[SERVER], &e->end[CLIENT]) || moved;
 		if (is_over(&e->end[CLIENT]) && is_over(&e->end[SERVER]))
 			return;
 		if (!moved && !is_ready(e))
