@@ -352,8 +352,11 @@ unsigned lw_leaver_events(const struct lw_leaver *l)
 {
 	unsigned events = 0;
 
-	if (l->stream)
-		return lw_events(l->stream, 0);
+	if (l->stream) {
+		/* A turn that ended in the midst of input goes on at once, whatever is ready. */
+		events = lw_events(l->stream, 0);
+		return events != 0 ? events : LW_EVENT_READABLE | LW_EVENT_WRITABLE;
+	}
 	if (!l->input_over)
 		events |= LW_EVENT_READABLE;
 	if (l->unsent_bytes > 0)

@@ -28,6 +28,7 @@ static const struct row {
 	bool peer_first; /* by a close_notify that was there before */
 	bool cut;        /* the peer does not hear our end */
 	unsigned data;   /* bytes that it sends and nobody reads; blind, they are not known */
+	unsigned early;  /* and so many of them before we close */
 } rows[] = {
 	{ "answers and ends", SCRIPT(STEP_GO), LW_ENDING_ABANDONED, LW_ENDING_CLOSED,
 	  LW_ENDING_CLOSED, .late = false },
@@ -55,6 +56,10 @@ static const struct row {
 	{ "sends much after our end",
 	  SCRIPT(STEP_WAIT_CLOSE_NOTIFY, STEP_DATA(500000), STEP_CLOSE_NOTIFY, STEP_FIN),
 	  LW_ENDING_ABANDONED, LW_ENDING_CLOSED, LW_ENDING_CLOSED, .data = 500000 },
+	/* More than one turn takes, in records that no turn ends with. */
+	{ "had sent much that nobody read", SCRIPT(STEP_DATA_IN(900000, 7000), STEP_GO),
+	  LW_ENDING_ABANDONED, LW_ENDING_CLOSED, LW_ENDING_CLOSED, .data = 900000,
+	  .early = 900000 },
 	{ "sends garbage after our end",
 	  SCRIPT(STEP_WAIT_CLOSE_NOTIFY, STEP_BROKEN_RECORD(40), STEP_FIN), LW_ENDING_ABANDONED,
 	  SAME, LW_ENDING_CLOSED, .late = false },
@@ -102,12 +107,19 @@ static void check_row(const struct row *row, const struct guest_options *o, bool
 	assert_int_equal(g.verdict.whole,
 	                 row->peer_first || (read == LW_ENDING_CLOSED && row->data == 0 &&
 	                                     o->version == LW_VERSION_TLS1_3));
-	assert_int_equal(g.verdict.bytes_ignored,
-	                 read == LW_ENDING_CLOSED && !row->peer_first ? row->data : 0);
+	if (read == LW_ENDING_CLOSED)
+		assert_int_equal(g.verdict.bytes_ignored, row->peer_first ? 0 : row->data);
+	else /* what came while the library was there */
+		assert_in_range(g.verdict.bytes_ignored, 0, row->early);
 	assert_int_equal(g.verdict.bytes_unacknowledged, 0);
 	assert_heard(&g, row);
 	guest_end(&g);
 	lw_closer_free(c);
+}
+
+static bool can_verify(const struct guest_options *o)
+{
+	return strcmp(o->stack->name, "gnutls") == 0 && o->version >= LW_VERSION_TLS1_2;
 }
 
 static void check_all_versions(void **state)
@@ -126,15 +138,58 @@ static void check_all_versions(void **state)
 			print_message("# %s %s %s\n", stack->name, lw_version_name(o.version),
 			              o.serves ? "server" : "client");
 			check_row(row, &o, false);
-			if (strcmp(stack->name, "gnutls") == 0 && o.version >= LW_VERSION_TLS1_2)
+			if (can_verify(&o))
 				check_row(row, &o, true);
+		}
+}
+
+static const struct adversary_script polite = SCRIPT(STEP_GO);
+
+/* Whatever is refused is as it was. */
+static void check_refusal(const struct guest_options *o)
+{
+	struct lw_closer *c = virtual_closer(DEADLINE_MS, DRAIN_BYTES, true);
+	struct guest g;
+
+	guest_begin(&g, o, &polite);
+	assert_int_equal(guest_give(&g, c), LW_UNSUPPORTED);
+	assert_non_null(g.why);
+	assert_non_null(strstr(g.why, "exports no keys"));
+	assert_int_equal(lw_closer_count(c), 0);
+	assert_int_equal(adversary_subject(g.adversary)->alerts, 0);
+	for (int i = 0; i < 1000 && lw_close(g.stream) == LW_AGAIN; i++)
+		guest_spin(&g);
+	assert_int_equal(lw_close(g.stream), LW_END);
+	assert_int_equal(adversary_subject(g.adversary)->close_notifies, 1);
+	guest_end(&g);
+	lw_closer_free(c);
+}
+
+static void a_library_that_exports_no_keys_is_refused_by_a_closer_that_verifies(void **state)
+{
+	const struct stack *stack;
+
+	(void)state;
+	for (unsigned i = 0; (stack = stack_at(i)) != NULL; i++)
+		for (unsigned v = 0; v < VERSIONS * 2; v++) {
+			const struct guest_options o = { .stack = stack,
+				                         .version = versions[v / 2],
+				                         .serves = v % 2 };
+
+			if (!stack->speaks(o.version) || can_verify(&o))
+				continue;
+			print_message("# %s %s\n", stack->name, lw_version_name(o.version));
+			check_refusal(&o);
 		}
 }
 
 int main(void)
 {
 	static char names[sizeof rows / sizeof rows[0]][100];
-	struct CMUnitTest tests[sizeof rows / sizeof rows[0]] = { 0 };
+	struct CMUnitTest tests[sizeof rows / sizeof rows[0] + 1] = {
+		[sizeof rows / sizeof rows[0]] = cmocka_unit_test(
+		    a_library_that_exports_no_keys_is_refused_by_a_closer_that_verifies)
+	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		(void)snprintf(names[i], sizeof names[i], "a peer that %s", rows[i].name);
