@@ -23,7 +23,7 @@
 enum gate { GATE_OPEN, GATE_SHUT, GATE_BROKEN };
 
 /* Where the library's input began when it was attached. */
-enum place { PLACE_UNSEEN, PLACE_INSIDE, PLACE_KNOWN };
+enum place { PLACE_UNSEEN, PLACE_INSIDE, PLACE_DOUBTED, PLACE_KNOWN };
 
 struct gnutls {
 	gnutls_session_t session;
@@ -51,19 +51,31 @@ static ssize_t fail_io(struct gnutls *g, int error)
 }
 
 /*
- * Between two records the library asks for a header; no record has a body of that length.  What it
- * held of a record when it was attached is over once it has got what it asked for and does so.
+ * Between two records the library asks for a header; no sealed record has a body of that length.
+ * What it held of a record when it was attached is over once it has got what it asked for and does
+ * so.  Five bytes that are asked for first may be either: behind a header no other is asked for.
  */
 static void note_request(struct gnutls *g, size_t cap)
 {
 	const bool begins = g->left == 0 && cap == RECORD_HEADER;
 
-	if (g->place == PLACE_UNSEEN && !begins)
-		lw_wire_lose_boundaries(g->wire);
-	if (g->place == PLACE_INSIDE && begins)
-		lw_wire_find_boundaries(g->wire);
-	if (g->place != PLACE_KNOWN)
-		g->place = begins ? PLACE_KNOWN : PLACE_INSIDE;
+	switch (g->place) {
+	case PLACE_UNSEEN:
+		if (!begins)
+			lw_wire_lose_boundaries(g->wire);
+		g->place = !begins ? PLACE_INSIDE : g->established ? PLACE_DOUBTED : PLACE_KNOWN;
+		break;
+	case PLACE_INSIDE:
+	case PLACE_DOUBTED:
+		if (begins)
+			lw_wire_find_boundaries(g->wire);
+		if (begins || (g->place == PLACE_DOUBTED && g->left == 0))
+			g->place = PLACE_KNOWN;
+		break;
+	case PLACE_KNOWN:
+	default:
+		break;
+	}
 }
 
 static ssize_t pull(gnutls_transport_ptr_t context, void *buf, size_t cap)

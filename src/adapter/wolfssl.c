@@ -40,7 +40,7 @@ struct wolfssl {
 	int asked_bytes;            /* of what wolfSSL asked for last, not given yet */
 	bool established;
 	bool has_read;
-	bool is_lost; /* part of a record was in wolfSSL before we came */
+	bool is_lost; /* part of a record may have been in wolfSSL before we came */
 	bool
 	    fails; /* wolfSSL will not go on, and what it sealed has to leave before that is told */
 };
@@ -120,13 +120,21 @@ static void note_sent(struct wolfssl *o)
 	lw_wire_alert_sent(o->wire, (uint8_t)now.last_tx.level, (uint8_t)now.last_tx.code);
 }
 
-/* wolfSSL asks for a header, then for what the header says, and for no byte more. */
+/*
+ * wolfSSL asks for a header, then for what the header says, and for no byte more.  Five bytes that
+ * are asked for first may be the rest of a record; then a header is asked for next, while no
+ * sealed record has a body of that length.
+ */
 static void follow_request(struct wolfssl *o, int len)
 {
+	const bool goes_on = o->asked_bytes == 0; /* it has got what it asked for */
+
 	if (!o->has_read && len != HEADER_BYTES) {
 		lw_wire_lose_boundaries(o->wire);
 		o->is_lost = true;
-	} else if (o->is_lost && len == HEADER_BYTES && o->asked_bytes == 0) {
+	} else if (!o->has_read) {
+		o->is_lost = o->established;
+	} else if (goes_on && o->is_lost && len == HEADER_BYTES) {
 		lw_wire_find_boundaries(o->wire);
 		o->is_lost = false;
 	}

@@ -70,6 +70,31 @@ static void the_place_is_known_once_a_record_held_by_the_library_is_over(const s
 	stand_end(&s);
 }
 
+/* As many as a header has: what the library asks for first does not tell which they are. */
+static void the_place_is_known_where_five_bytes_of_a_record_were_missing(const struct place *p)
+{
+	const struct stand_options o = OPTIONS(p, .attach = STAND_BARE);
+	uint8_t octet;
+	struct stand s;
+	size_t n;
+
+	assert_true(stand_begin(&s, &o, &data_then_fin));
+	adversary_resume(s.adversary);
+	stand_spin(&s);
+	s.allowed = BIO_ctrl_pending(s.in) - 5;
+	assert_int_equal(p->stack->read(s.connection, &octet, 1, &n), STACK_WAITS);
+	assert_int_equal(s.allowed, 0);
+	assert_true(stand_attach(&s));
+	s.allowed = SIZE_MAX;
+	assert_int_equal(stand_read(&s), LW_AGAIN);
+	assert_int_equal(s.bytes, 1000);
+	assert_false(s.differs);
+	adversary_resume(s.adversary);
+	assert_int_equal(stand_read(&s), LW_TRUNCATED);
+	assert_int_equal(stand_verdict(&s).at, LW_PLACE_BOUNDARY);
+	stand_end(&s);
+}
+
 static void it_is_attached_in_the_midst_of_the_handshake(const struct place *p)
 {
 	for (int i = 0; i < 4; i++) {
@@ -163,6 +188,7 @@ static const struct duty_exception of_a_shutdown[] = {
 const struct duty attaching_duties[] = {
 	DUTY(a_connection_goes_on_after_lw_free_and_can_be_attached_again, FROM_10),
 	DUTY(the_place_is_known_once_a_record_held_by_the_library_is_over, FROM_10),
+	DUTY(the_place_is_known_where_five_bytes_of_a_record_were_missing, FROM_10),
 	DUTY(it_is_attached_in_the_midst_of_the_handshake, FROM_10),
 	DUTY(a_second_stream_is_refused_with_a_sentence, FROM_10),
 	DUTY_BUT(a_connection_that_was_shut_down_is_refused, FROM_10, of_a_shutdown),
