@@ -85,6 +85,8 @@ static void the_place_is_known_where_five_bytes_of_a_record_were_missing(const s
 	assert_int_equal(p->stack->read(s.connection, &octet, 1, &n), STACK_WAITS);
 	assert_int_equal(s.allowed, 0);
 	assert_true(stand_attach(&s));
+	assert_int_equal(stand_read(&s), LW_AGAIN);
+	assert_int_equal(s.bytes, 0);
 	s.allowed = SIZE_MAX;
 	assert_int_equal(stand_read(&s), LW_AGAIN);
 	assert_int_equal(s.bytes, 1000);

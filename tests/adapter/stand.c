@@ -228,7 +228,9 @@ static bool waits_in_vain(struct stand *s, unsigned interest)
 	stand_spin(s);
 	if (s->options.socket)
 		return !is_ready(s, interest);
-	return BIO_ctrl_pending(s->in) == 0 && BIO_ctrl_pending(s->out) == waiting;
+	/* What is not allowed to come is not here. */
+	return (s->allowed == 0 || BIO_ctrl_pending(s->in) == 0) &&
+	       BIO_ctrl_pending(s->out) == waiting;
 }
 
 enum lw_status stand_read(struct stand *s)
