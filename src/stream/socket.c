@@ -2,6 +2,7 @@
 #include "stream/socket.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -48,15 +49,16 @@ enum lw_io lw_socket_send(int fd, const void *buf, size_t len, size_t *n, int *o
 	return io_of_errno(errno, os_error);
 }
 
+/* A look by recv() would use up the error that the next call has to meet. */
 bool lw_socket_has_input(int fd)
 {
-	uint8_t octet;
-	ssize_t got;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int ready;
 
 	do
-		got = recv(fd, &octet, 1, MSG_DONTWAIT | MSG_PEEK);
-	while (got < 0 && errno == EINTR);
-	return got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+		ready = poll(&p, 1, 0);
+	while (ready < 0 && errno == EINTR);
+	return ready != 0;
 }
 
 bool lw_socket_shut_write(int fd)

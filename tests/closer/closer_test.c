@@ -43,6 +43,8 @@ static const struct row {
 	  .late = false },
 	{ "had aborted before", SCRIPT(STEP_ALERT(2, 80), STEP_FIN), LW_ENDING_ABORTED, SAME,
 	  LW_ENDING_ABORTED, .cut = true },
+	{ "had reset before", SCRIPT(STEP_RST), LW_ENDING_RESET, SAME, LW_ENDING_RESET,
+	  .cut = true },
 	{ "is silent", SCRIPT(STEP_SILENCE), LW_ENDING_ABANDONED, LW_ENDING_EXPIRED,
 	  LW_ENDING_CLOSED, .late = true },
 	{ "cuts", SCRIPT(STEP_WAIT_CLOSE_NOTIFY, STEP_FIN), LW_ENDING_ABANDONED,
