@@ -283,7 +283,8 @@ static void read_on(struct lw_leaver *l, bool ended)
 	while (io == LW_IO_OK && all < TURN_BYTES_MAX && (ended || n == sizeof scratch)) {
 		io = lw_socket_recv(l->fd, scratch, sizeof scratch, &n, &os_error);
 		all += n;
-		l->bytes_drained += n;
+		if (l->fin_sent)
+			l->bytes_drained += n;
 		if (n > 0 && l->verifier && lw_engine_wants_read(&l->engine))
 			hear(l, scratch, n);
 	}

@@ -7,10 +7,12 @@
 
 #include <fcntl.h>
 #include <lastword/openssl.h>
+#include <linux/sockios.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +20,8 @@
 
 #define DEADLINE_MS 5000u
 #define DRAIN_BYTES (1u << 20)
+#define DELAYED_MS  100
+#define OUTPUT_ROOM (1 << 17) /* more than the window that a peer opens at first */
 
 static const struct adversary_script slow_reader =
     SCRIPT(STEP_STOP_READING, STEP_SILENCE, STEP_READ_ON, STEP_GO);
@@ -27,6 +31,14 @@ static const struct adversary_script talks =
 
 static const struct adversary_script talks_first =
     SCRIPT(STEP_STOP_READING, STEP_DATA(3u << 20), STEP_READ_ON, STEP_GO);
+
+static const struct adversary_script talks_first_and_waits =
+    SCRIPT(STEP_STOP_READING, STEP_DATA(3u << 20), STEP_SILENCE, STEP_READ_ON, STEP_WAIT_END,
+           STEP_DATA(1000), STEP_SILENCE, STEP_GO);
+
+static const struct adversary_script talks_before_it_reads =
+    SCRIPT(STEP_STOP_READING, STEP_SILENCE, STEP_DATA(100000), STEP_SILENCE, STEP_READ_ON,
+           STEP_WAIT_CLOSE_NOTIFY, STEP_DATA(1000), STEP_SILENCE);
 
 static const struct adversary_script waits_for_fin = SCRIPT(STEP_WAIT_END, STEP_GO);
 
@@ -90,6 +102,37 @@ static void our_fin_follows_the_alert_at_once(void **state)
 	lw_closer_free(c);
 }
 
+static unsigned unacknowledged(int fd)
+{
+	int left = 0;
+
+	assert_int_equal(ioctl(fd, SIOCOUTQ, &left), 0);
+	return (unsigned)left;
+}
+
+static void set_output_room(int fd, int bytes)
+{
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), 0);
+}
+
+/*
+ * Until the peer's window is shut: no more room comes by itself, neither because the system widens
+ * it, which a size that was set forbids, nor by an acknowledgement that was delayed.
+ */
+static uint64_t fill_for_good(struct guest *g)
+{
+	struct pollfd p = { .fd = g->fd, .events = POLLOUT };
+	uint64_t all = 0, more;
+
+	set_output_room(g->fd, OUTPUT_ROOM);
+	do {
+		more = guest_fill(g);
+		all += more;
+		(void)poll(&p, 1, DELAYED_MS);
+	} while (more > 0);
+	return all;
+}
+
 /* Whether the alert was still with us at the deadline: the system may take a little more any time.
  */
 static bool alert_stays(const struct stack *stack)
@@ -102,7 +145,7 @@ static bool alert_stays(const struct stack *stack)
 
 	guest_begin(&g, &o, &slow_reader);
 	guest_spin(&g);
-	taken = guest_fill(&g);
+	taken = fill_for_good(&g);
 	assert_int_equal(guest_give(&g, c), LW_OK);
 	assert_int_equal(run_guests(c, &g, 1), 0);
 	clock_ms += DEADLINE_MS;
@@ -156,6 +199,68 @@ static void draining_has_a_limit_in_bytes(void **state)
 		guest_end(&g);
 		lw_closer_free(c);
 	}
+}
+
+/* What was drained in front of our FIN does not count: a peer of good will has yet to hear of it.
+ */
+static void what_came_before_our_fin_is_not_counted(void **state)
+{
+	const struct guest_options o = { .version = LW_VERSION_TLS1_3 };
+	struct lw_closer *c = virtual_closer(DEADLINE_MS, DRAIN_BYTES, false);
+	struct guest g;
+	uint64_t taken;
+
+	(void)state;
+	guest_begin(&g, &o, &talks_first_and_waits);
+	taken = fill_for_good(&g);
+	assert_int_equal(guest_give(&g, c), LW_OK);
+	assert_int_equal(run_guests(c, &g, 1), 0); /* drains it all */
+	adversary_resume(g.adversary);
+	assert_int_equal(run_guests(c, &g, 1), 0);
+	assert_int_equal(adversary_subject(g.adversary)->close_notifies, 1);
+	assert_true(adversary_subject(g.adversary)->fin);
+	adversary_resume(g.adversary);
+	assert_int_equal(run_guests(c, &g, 1), 1);
+	assert_int_equal(g.verdict.write, LW_ENDING_CLOSED);
+	assert_int_equal(adversary_subject(g.adversary)->data_bytes, taken);
+	assert_false(adversary_subject(g.adversary)->rst); /* rule: tcp-reset-on-unread */
+	guest_end(&g);
+	lw_closer_free(c);
+}
+
+/*
+ * The peer's window is shut by what it does not read.  More room on our side then lets alert and
+ * FIN leave, and nothing is acknowledged until the peer reads on.
+ * rule: tcp-reset-on-unread
+ */
+static void the_limit_in_bytes_waits_for_acknowledgement(void **state)
+{
+	const struct guest_options o = { .version = LW_VERSION_TLS1_3 };
+	struct lw_closer *c = virtual_closer(DEADLINE_MS, 20000, false);
+	struct guest g;
+	uint64_t taken;
+	int fd;
+
+	(void)state;
+	guest_begin(&g, &o, &talks_before_it_reads);
+	guest_spin(&g);
+	fd = g.fd; /* only to look at, once it is the closer's */
+	taken = fill_for_good(&g);
+	assert_int_equal(guest_give(&g, c), LW_OK);
+	assert_int_equal(run_guests(c, &g, 1), 0);
+	set_output_room(fd, 1 << 20);
+	assert_int_equal(run_guests(c, &g, 1), 0);
+	adversary_resume(g.adversary); /* five times the limit */
+	assert_int_equal(run_guests(c, &g, 1), 0);
+	assert_true(unacknowledged(fd) > 1);
+	adversary_resume(g.adversary); /* reads all, and sends a little more */
+	assert_int_equal(run_guests(c, &g, 1), 1);
+	assert_int_equal(g.verdict.write, LW_ENDING_CLOSED);
+	assert_int_equal(g.verdict.bytes_unacknowledged, 0);
+	assert_int_equal(adversary_subject(g.adversary)->data_bytes, taken);
+	assert_int_equal(adversary_subject(g.adversary)->close_notifies, 1);
+	guest_end(&g);
+	lw_closer_free(c);
 }
 
 /* A peer that sends for ever before it reads cannot hold up what we have to send. */
@@ -304,6 +409,8 @@ int main(void)
 		cmocka_unit_test(our_fin_follows_the_alert_at_once),
 		cmocka_unit_test(what_has_not_left_by_the_deadline_is_told),
 		cmocka_unit_test(draining_has_a_limit_in_bytes),
+		cmocka_unit_test(the_limit_in_bytes_waits_for_acknowledgement),
+		cmocka_unit_test(what_came_before_our_fin_is_not_counted),
 		cmocka_unit_test(input_is_drained_while_output_waits),
 		cmocka_unit_test(a_handshake_in_the_way_is_brought_to_its_end),
 		cmocka_unit_test(a_handshake_that_never_ends_ends_at_the_deadline),
