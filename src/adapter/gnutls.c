@@ -29,7 +29,7 @@ struct gnutls {
 	gnutls_session_t session;
 	struct lw_wire *wire;
 	struct lw_gnutls_functions own; /* the application's, or by descriptor */
-	size_t held_bytes;              /* plaintext of a sealed record that is half out */
+	bool half_out;                  /* a record of the stream's is */
 	int error;                      /* for which the library goes on no more */
 	enum gate gate;
 	bool established;
@@ -37,6 +37,7 @@ struct gnutls {
 	enum place place;
 	bool starved; /* and met none in this call */
 	bool stuffed; /* the transport took no output in this call */
+	bool behind;  /* the library holds output that the transport did not take */
 	bool holds;   /* peeking took an octet */
 	uint8_t octet;
 };
@@ -96,9 +97,11 @@ static ssize_t push(gnutls_transport_ptr_t context, const void *buf, size_t len)
 
 	if (g->gate == GATE_BROKEN)
 		return fail_io(g, EIO);
-	if (g->gate == GATE_OPEN && lw_wire_send(g->wire, buf, len, &n) == LW_IO_OK)
+	if (g->gate == GATE_OPEN && lw_wire_send(g->wire, buf, len, &n) == LW_IO_OK) {
+		g->behind = n < len;
 		return (ssize_t)n;
-	g->stuffed = true;
+	}
+	g->stuffed = g->behind = true;
 	return fail_io(g, EAGAIN);
 }
 
@@ -116,8 +119,14 @@ static int error_of(const struct gnutls *g)
 	return g->own.error ? g->own.error(g->own.pull_ptr) : errno;
 }
 
-static enum lw_io io_of_error(int error, int *os_error)
+static enum lw_io io_of(const struct gnutls *g, ssize_t did, size_t *n, int *os_error)
 {
+	int error;
+
+	*n = did > 0 ? (size_t)did : 0;
+	if (did >= 0)
+		return did > 0 ? LW_IO_OK : LW_IO_FIN;
+	error = error_of(g);
 	if (error == 0 || error == EAGAIN || error == EWOULDBLOCK)
 		return LW_IO_AGAIN;
 	if (error == ECONNRESET || error == EPIPE)
@@ -131,15 +140,11 @@ static enum lw_io own_recv(void *context, void *buf, size_t cap, size_t *n, int 
 	struct gnutls *g = context;
 	ssize_t got;
 
-	*n = 0;
 	do {
 		errno = 0;
 		got = g->own.pull(g->own.pull_ptr, buf, cap);
 	} while (got < 0 && error_of(g) == EINTR);
-	if (got < 0)
-		return io_of_error(error_of(g), os_error);
-	*n = (size_t)got;
-	return got > 0 ? LW_IO_OK : LW_IO_FIN;
+	return io_of(g, got, n, os_error);
 }
 
 static ssize_t push_one(struct gnutls *g, const void *buf, size_t len)
@@ -155,17 +160,15 @@ static ssize_t push_one(struct gnutls *g, const void *buf, size_t len)
 static enum lw_io own_send(void *context, const void *buf, size_t len, size_t *n, int *os_error)
 {
 	struct gnutls *g = context;
+	enum lw_io io;
 	ssize_t put;
 
-	*n = 0;
 	do {
 		errno = 0;
 		put = push_one(g, buf, len);
 	} while (put < 0 && error_of(g) == EINTR);
-	if (put < 0)
-		return io_of_error(error_of(g), os_error);
-	*n = (size_t)put;
-	return put > 0 ? LW_IO_OK : LW_IO_AGAIN;
+	io = io_of(g, put, n, os_error);
+	return io == LW_IO_FIN ? LW_IO_AGAIN : io; /* it took nothing */
 }
 
 /* The system's functions, which GnuTLS has inside and does not give out */
@@ -216,28 +219,37 @@ static void tell_of_alert(struct gnutls *g, gnutls_alert_level_t level)
 	lw_wire_alert_received(g->wire, (uint8_t)level, (uint8_t)gnutls_alert_get(g->session));
 }
 
-/* Something that is neither data nor the end of anything. */
-static void pass_over(struct gnutls *g, int code)
+/*
+ * Something that is neither data nor the end of anything.  What the turn waits for; LW_TLS_DONE:
+ * for nothing, go on.
+ */
+static enum lw_tls pass_over(struct gnutls *g, int code)
 {
 	if (code == GNUTLS_E_WARNING_ALERT_RECEIVED) {
 		tell_of_alert(g, GNUTLS_AL_WARNING);
-	} else if (code == GNUTLS_E_REHANDSHAKE && g->held_bytes == 0) { /* refused */
+	} else if (code == GNUTLS_E_REHANDSHAKE && !g->half_out) { /* refused */
 		(void)gnutls_alert_send_appropriate(g->session, code);
 	} else if (code == GNUTLS_E_FATAL_ALERT_RECEIVED) {
 		tell_of_alert(g, GNUTLS_AL_WARNING);
 		gnutls_session_force_valid(g->session);
 	}
-}
-
-/* What the turn waits for; LW_TLS_DONE: for nothing, go on. */
-static enum lw_tls waits_for(const struct gnutls *g)
-{
 	if (g->stuffed)
 		return LW_TLS_WANTS_WRITE;
 	return g->starved ? LW_TLS_WANTS_READ : LW_TLS_DONE;
 }
 
 /* The calls of the table */
+
+/*
+ * Whether the library holds nothing of its own, a refusal say: it would send that, take it for what
+ * it is asked to send next, and seal nothing.
+ */
+static bool is_clear(struct gnutls *g)
+{
+	if (g->behind)
+		(void)gnutls_record_send(g->session, NULL, 0);
+	return !g->behind;
+}
 
 /* GnuTLS leaves it to the program to say why it goes on no more. */
 static enum lw_tls seal_fatal(void *context)
@@ -246,6 +258,8 @@ static enum lw_tls seal_fatal(void *context)
 	int level;
 	const int description = gnutls_error_to_alert(g->error, &level); /* 0: internal_error */
 
+	if (!is_clear(g))
+		return LW_TLS_WANTS_WRITE;
 	if (gnutls_alert_send(g->session, GNUTLS_AL_FATAL,
 	                      (gnutls_alert_description_t)description) != 0)
 		return LW_TLS_FAILED;
@@ -259,7 +273,7 @@ static enum lw_tls stop(struct gnutls *g, int error)
 	g->error = error;
 	if (error == GNUTLS_E_FATAL_ALERT_RECEIVED)
 		tell_of_alert(g, GNUTLS_AL_FATAL);
-	else if (g->held_bytes == 0) /* behind half a record an alert would be lost */
+	else if (!g->half_out) /* behind half a record an alert would be lost */
 		(void)seal_fatal(g);
 	return LW_TLS_FAILED;
 }
@@ -283,10 +297,7 @@ static enum lw_tls shake_hands(void *context)
 		if (did < 0 && gnutls_error_is_fatal(did))
 			return did == GNUTLS_E_SESSION_EOF ? end(g) : stop(g, did);
 		g->established = did == GNUTLS_E_SUCCESS;
-		if (g->established)
-			break;
-		pass_over(g, did);
-		waits = waits_for(g);
+		waits = g->established ? LW_TLS_DONE : pass_over(g, did);
 		if (waits != LW_TLS_DONE)
 			return waits;
 	}
@@ -313,8 +324,7 @@ static enum lw_tls receive(struct gnutls *g, void *buf, size_t cap, size_t *n)
 			return end(g);
 		if (gnutls_error_is_fatal((int)got) && !goes_on_after(g, (int)got))
 			return stop(g, (int)got);
-		pass_over(g, (int)got);
-		waits = waits_for(g);
+		waits = pass_over(g, (int)got);
 		if (waits != LW_TLS_DONE)
 			return waits;
 	}
@@ -329,7 +339,6 @@ static enum lw_tls read_data(void *context, void *buf, size_t cap, size_t *n)
 		return receive(g, buf, cap, n);
 	memcpy(buf, &g->octet, 1);
 	g->holds = false;
-	g->octet = 0;
 	*n = 1;
 	return LW_TLS_DONE;
 }
@@ -365,6 +374,8 @@ static enum lw_tls write_data(void *context, const void *buf, size_t len, size_t
 	ssize_t did;
 
 	*n = 0;
+	if (!is_clear(g))
+		return LW_TLS_WANTS_WRITE;
 	if (len > limit)
 		len = limit;
 	did = gnutls_record_send(g->session, buf, len);
@@ -372,7 +383,7 @@ static enum lw_tls write_data(void *context, const void *buf, size_t len, size_t
 		return stop(g, (int)did);
 	/* Sealed, or held behind a KeyUpdate that is. */
 	*n = did < 0 ? len : (size_t)did;
-	g->held_bytes = did < 0 ? len : 0;
+	g->half_out = did < 0;
 	return did < 0 ? LW_TLS_WANTS_WRITE : LW_TLS_DONE;
 }
 
@@ -381,12 +392,12 @@ static enum lw_tls flush_record(void *context)
 	struct gnutls *g = context;
 	ssize_t did;
 
-	if (g->held_bytes == 0)
+	if (!g->half_out)
 		return LW_TLS_DONE;
 	did = gnutls_record_send(g->session, NULL, 0);
 	/* A KeyUpdate that was due has left with it: then there is nothing more to send. */
 	if (did >= 0 || did == GNUTLS_E_INVALID_REQUEST) {
-		g->held_bytes = 0;
+		g->half_out = false;
 		return LW_TLS_DONE;
 	}
 	return gnutls_error_is_fatal((int)did) ? stop(g, (int)did) : LW_TLS_WANTS_WRITE;
@@ -419,12 +430,11 @@ static bool forget_session(void *context)
 
 static uint16_t wire_version(void *context)
 {
-	const struct gnutls *g = context;
-	const int version = (int)gnutls_protocol_get_version(g->session);
+	const int version = (int)gnutls_protocol_get_version(((struct gnutls *)context)->session);
 
-	if (version < GNUTLS_SSL3 || version > GNUTLS_TLS1_3)
-		return 0;
-	return (uint16_t)(WIRE_SSL3 + (unsigned)version - GNUTLS_SSL3);
+	return version < GNUTLS_SSL3 || version > GNUTLS_TLS1_3
+	           ? 0
+	           : (uint16_t)(WIRE_SSL3 + (unsigned)version - GNUTLS_SSL3);
 }
 
 static size_t count_unread(void *context)
@@ -434,10 +444,12 @@ static size_t count_unread(void *context)
 	return gnutls_record_check_pending(g->session) + g->holds;
 }
 
-static void give_back(struct gnutls *g)
+static void detach(void *context)
 {
+	struct gnutls *g = context;
 	struct lw_gnutls_functions *own = &g->own;
 
+	gnutls_memset(&g->octet, 0, sizeof g->octet);
 	if (own->pull == pull_now) { /* a descriptor of the application's may block again */
 		own->pull = system_pull;
 		own->push = system_push;
@@ -450,14 +462,6 @@ static void give_back(struct gnutls *g)
 		gnutls_transport_set_vec_push_function(g->session, own->vec_push);
 	gnutls_transport_set_pull_timeout_function(
 	    g->session, own->pull_timeout ? own->pull_timeout : gnutls_system_recv_timeout);
-}
-
-static void detach(void *context)
-{
-	struct gnutls *g = context;
-
-	g->octet = 0;
-	give_back(g);
 }
 
 static void release(void *context)
@@ -487,19 +491,15 @@ static const struct lw_adapter adapter = {
 
 /* Attaching */
 
-static bool is_stream_socket(int fd)
-{
-	int type = 0;
-	socklen_t len = sizeof type;
-
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
-}
-
 /* A pointer of an application's is no descriptor, nor is one of ours. */
 static bool is_socket_pointer(gnutls_transport_ptr_t ptr)
 {
-	return (gnutls_transport_ptr_t)(intptr_t)fd_of(ptr) == ptr && fd_of(ptr) >= 0 &&
-	       is_stream_socket(fd_of(ptr));
+	const int fd = fd_of(ptr);
+	int type = 0;
+	socklen_t len = sizeof type;
+
+	return (gnutls_transport_ptr_t)(intptr_t)fd == ptr &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
 }
 
 /* GnuTLS tells its pointers, but not its functions: the application has to say whose they are. */
@@ -570,9 +570,12 @@ static struct lw_stream *attach(gnutls_session_t session,
                                 const struct lw_gnutls_functions *functions,
                                 const struct lw_options *options, const char **why)
 {
+	const char *unused;
 	struct lw_stream *s;
 	struct gnutls *g;
 
+	if (!why)
+		why = &unused;
 	*why = refusal(session, functions);
 	if (*why)
 		return NULL;
@@ -586,7 +589,7 @@ static struct lw_stream *attach(gnutls_session_t session,
 	take_over(g, functions);
 	*why = find_state(g);
 	if (*why) {
-		give_back(g);
+		detach(g);
 		lw_stream_drop(s);
 		return NULL;
 	}
@@ -598,16 +601,12 @@ static struct lw_stream *attach(gnutls_session_t session,
 struct lw_stream *lw_gnutls_attach(gnutls_session_t session, const struct lw_options *options,
                                    const char **why)
 {
-	const char *unused;
-
-	return attach(session, NULL, options, why ? why : &unused);
+	return attach(session, NULL, options, why);
 }
 
 struct lw_stream *lw_gnutls_attach_transport(gnutls_session_t session,
                                              const struct lw_gnutls_functions *functions,
                                              const struct lw_options *options, const char **why)
 {
-	const char *unused;
-
-	return attach(session, functions, options, why ? why : &unused);
+	return attach(session, functions, options, why);
 }

@@ -203,6 +203,7 @@ static void a_write_under_way_is_refused_and_goes_on(void **state)
 
 static unsigned pulls, pushes;
 static int says_instead; /* for errno, once */
+static bool is_full;     /* nothing is taken */
 
 static ssize_t own_pull(gnutls_transport_ptr_t ptr, void *buf, size_t cap)
 {
@@ -219,6 +220,10 @@ static ssize_t own_vec_push(gnutls_transport_ptr_t ptr, const giovec_t *piece, i
 	ssize_t put = 0;
 
 	pushes++;
+	if (is_full) {
+		errno = EAGAIN;
+		return -1;
+	}
 	for (int i = 0; i < count; i++) {
 		const ssize_t did = send(*(int *)ptr, piece[i].iov_base, piece[i].iov_len,
 		                         MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -263,6 +268,91 @@ static void the_applications_functions_are_called_and_given_back(void **state)
 	says_instead = EAGAIN;
 	assert_int_equal(gnutls_record_recv(s.session, &octet, 1), 0);
 	assert_true(pulls > 0 && pushes == 1);
+	end(&s);
+}
+
+static void attach_own(struct solo *s)
+{
+	struct lw_gnutls_functions own = { .pull = own_pull, .vec_push = own_vec_push };
+
+	says_instead = EAGAIN;
+	own.pull_ptr = own.push_ptr = &s->fd;
+	gnutls_transport_set_ptr(s->session, &s->fd);
+	gnutls_transport_set_pull_function(s->session, own_pull);
+	gnutls_transport_set_vec_push_function(s->session, own_vec_push);
+	s->stream = lw_gnutls_attach_transport(s->session, &own, NULL, &s->why);
+	assert_non_null(s->stream);
+}
+
+static enum lw_status flush_on(struct solo *s)
+{
+	enum lw_status status = LW_AGAIN;
+
+	for (int i = 0; i < TURNS && status == LW_AGAIN; i++) {
+		status = lw_flush(s->stream);
+		spin(s);
+	}
+	return status;
+}
+
+#define HELLO_REQUEST STEP_RECORD(22, "\0\0\0\0")
+
+static const struct adversary_script asks_again =
+    SCRIPT(HELLO_REQUEST, HELLO_REQUEST, HELLO_REQUEST, HELLO_REQUEST, HELLO_REQUEST, HELLO_REQUEST,
+           HELLO_REQUEST, HELLO_REQUEST, STEP_SILENCE, STEP_GO);
+
+/* What the library holds of its own refusals is not taken for the next write. */
+static void a_write_behind_a_refusal_that_waits_is_sealed(void **state)
+{
+	static const uint8_t octets[] = { 0, 7, 14, 21, 28, 35, 42, 49 };
+	enum lw_status status = LW_AGAIN;
+	struct solo s;
+	uint8_t octet;
+	size_t n = 0;
+
+	(void)state;
+	begin(&s, LW_VERSION_TLS1_2, &asks_again);
+	shake_hands(&s);
+	spin(&s);
+	attach_own(&s);
+	is_full = true;
+	assert_int_equal(lw_read(s.stream, &octet, 1, &n), LW_AGAIN);
+	is_full = false;
+	for (int i = 0; i < TURNS && status == LW_AGAIN; i++) {
+		status = lw_write(s.stream, octets, sizeof octets, &n);
+		spin(&s);
+	}
+	assert_int_equal(status, LW_OK);
+	assert_int_equal(n, sizeof octets);
+	assert_int_equal(flush_on(&s), LW_OK);
+	assert_int_equal(adversary_subject(s.adversary)->data_bytes, sizeof octets);
+	adversary_resume(s.adversary);
+	assert_int_equal(close_on(&s), LW_END);
+	end(&s);
+}
+
+/* Nor is it for an alert of ours. */
+static void an_abort_behind_a_refusal_that_waits_leaves(void **state)
+{
+	struct lw_verdict verdict;
+	struct solo s;
+	uint8_t octet;
+	size_t n = 0;
+
+	(void)state;
+	begin(&s, LW_VERSION_TLS1_2, &asks_again);
+	shake_hands(&s);
+	spin(&s);
+	attach_own(&s);
+	is_full = true;
+	assert_int_equal(lw_read(s.stream, &octet, 1, &n), LW_AGAIN);
+	is_full = false;
+	for (int i = 0; i < TURNS && lw_abort(s.stream) == LW_AGAIN; i++)
+		spin(&s);
+	spin(&s);
+	lw_verdict(s.stream, &verdict);
+	assert_int_equal(verdict.write, LW_ENDING_ABORTED);
+	assert_int_equal(adversary_subject(s.adversary)->fatals, 1);
 	end(&s);
 }
 
@@ -508,6 +598,8 @@ int main(void)
 		cmocka_unit_test(datagrams_are_refused),
 		cmocka_unit_test(a_write_under_way_is_refused_and_goes_on),
 		cmocka_unit_test(the_applications_functions_are_called_and_given_back),
+		cmocka_unit_test(a_write_behind_a_refusal_that_waits_is_sealed),
+		cmocka_unit_test(an_abort_behind_a_refusal_that_waits_leaves),
 		cmocka_unit_test(the_applications_error_function_is_asked),
 		cmocka_unit_test(two_descriptors_serve_one_way_each),
 		cmocka_unit_test(a_record_limit_of_the_applications_is_kept),
