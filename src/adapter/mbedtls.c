@@ -41,8 +41,8 @@ struct mbedtls {
 	bool paused;          /* reading stopped behind a warning, so that the stream can look */
 	unsigned warnings;    /* since there was data */
 	bool sealing;         /* the alert that leaves is ours */
-	bool alerted;         /* the library sent an alert, and has read nothing since */
-	bool unseen;          /* and it is sealed: nobody can see which */
+	bool alerted;         /* the library made an alert, and has read nothing since */
+	bool unseen;          /* and it left sealed: nobody can see which it was */
 };
 
 /* What differs between builds of the library */
@@ -95,6 +95,19 @@ static size_t drop_ticket(mbedtls_ssl_session *session)
 }
 #endif
 
+#if defined(MBEDTLS_SSL_SESSION_TICKETS) && defined(MBEDTLS_SSL_SRV_C)
+static bool gives_tickets(const mbedtls_ssl_config *conf)
+{
+	return conf->f_ticket_write != NULL;
+}
+#else
+static bool gives_tickets(const mbedtls_ssl_config *conf)
+{
+	(void)conf;
+	return false;
+}
+#endif
+
 /* A server's cache: what is stored under a name of no length is never found again. */
 #if defined(MBEDTLS_SSL_CACHE_C)
 static bool drop_from_cache(const mbedtls_ssl_config *conf, const mbedtls_ssl_session *session)
@@ -139,14 +152,6 @@ static int look_at_last_record(struct mbedtls *m)
 	return MBEDTLS_ERR_SSL_WANT_READ;
 }
 
-static void note_boundary(struct mbedtls *m)
-{
-	if (!m->lost)
-		return;
-	m->lost = false;
-	lw_wire_find_boundaries(m->wire);
-}
-
 static int on_recv(void *context, unsigned char *buf, size_t len)
 {
 	struct mbedtls *m = context;
@@ -156,8 +161,10 @@ static int on_recv(void *context, unsigned char *buf, size_t len)
 
 	if (seen != 0)
 		return seen;
-	if (is_between_records)
-		note_boundary(m);
+	if (is_between_records && m->lost) {
+		m->lost = false;
+		lw_wire_find_boundaries(m->wire);
+	}
 	m->alerted = m->unseen = false; /* it goes on, so that was a warning */
 	if (lw_wire_recv(m->wire, buf, len, &n) != LW_IO_OK)
 		return MBEDTLS_ERR_SSL_WANT_READ;
@@ -166,10 +173,9 @@ static int on_recv(void *context, unsigned char *buf, size_t len)
 	return (int)n;
 }
 
-/* The library sends an alert: in the clear it can be read, else the error says which it was. */
+/* An alert of the library's left: in the clear it can be read, else the error says which it was. */
 static void note_alert(struct mbedtls *m, const unsigned char *record, size_t len)
 {
-	m->alerted = true;
 	m->unseen = m->ssl->transform_out != NULL;
 	if (!m->unseen && len == PLAIN_ALERT_BYTES)
 		lw_wire_alert_sent(m->wire, record[PLAIN_ALERT_BYTES - 2],
@@ -179,21 +185,18 @@ static void note_alert(struct mbedtls *m, const unsigned char *record, size_t le
 static int on_send(void *context, const unsigned char *buf, size_t len)
 {
 	struct mbedtls *m = context;
+	const bool is_its_alert = m->ssl->out_msgtype == MBEDTLS_SSL_MSG_ALERT && !m->sealing;
 	size_t n;
 
-	if (m->ssl->out_msgtype == MBEDTLS_SSL_MSG_ALERT && !m->sealing)
-		note_alert(m, buf, len);
+	m->alerted |= is_its_alert;
 	if (lw_wire_send(m->wire, buf, len, &n) != LW_IO_OK)
 		return MBEDTLS_ERR_SSL_WANT_WRITE;
+	if (is_its_alert)
+		note_alert(m, buf, len);
 	return (int)n;
 }
 
 /* The application's callbacks as a transport */
-
-static size_t int_length(size_t len)
-{
-	return len < (1u << 30) ? len : 1u << 30;
-}
 
 static enum lw_io io_of_callback(int did, size_t *n, int *os_error)
 {
@@ -206,6 +209,7 @@ static enum lw_io io_of_callback(int did, size_t *n, int *os_error)
 	}
 	switch (did) {
 	case 0:
+	case MBEDTLS_ERR_SSL_CONN_EOF:
 		return LW_IO_FIN;
 	case MBEDTLS_ERR_SSL_WANT_READ:
 	case MBEDTLS_ERR_SSL_WANT_WRITE:
@@ -213,8 +217,6 @@ static enum lw_io io_of_callback(int did, size_t *n, int *os_error)
 		return LW_IO_AGAIN;
 	case MBEDTLS_ERR_NET_CONN_RESET:
 		return LW_IO_RESET;
-	case MBEDTLS_ERR_SSL_CONN_EOF:
-		return LW_IO_FIN;
 	default:
 		*os_error = error;
 		return LW_IO_ERROR;
@@ -224,14 +226,13 @@ static enum lw_io io_of_callback(int did, size_t *n, int *os_error)
 static enum lw_io callback_recv(void *context, void *buf, size_t cap, size_t *n, int *os_error)
 {
 	const struct mbedtls *m = context;
-	const size_t len = int_length(cap);
 	int did;
 
 	errno = 0;
 	if (m->own.recv_timeout) /* as the library does: this one first */
-		did = m->own.recv_timeout(m->own.context, buf, len, m->ssl->conf->read_timeout);
+		did = m->own.recv_timeout(m->own.context, buf, cap, m->ssl->conf->read_timeout);
 	else
-		did = m->own.recv(m->own.context, buf, len);
+		did = m->own.recv(m->own.context, buf, cap);
 	return io_of_callback(did, n, os_error);
 }
 
@@ -242,7 +243,7 @@ static enum lw_io callback_send(void *context, const void *buf, size_t len, size
 	enum lw_io io;
 
 	errno = 0;
-	io = io_of_callback(m->own.send(m->own.context, buf, int_length(len)), n, os_error);
+	io = io_of_callback(m->own.send(m->own.context, buf, len), n, os_error);
 	return io == LW_IO_FIN ? LW_IO_AGAIN : io; /* it took nothing */
 }
 
@@ -277,24 +278,22 @@ static uint8_t alert_of(int error)
 	return MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR;
 }
 
-/* Seals an alert of ours; nothing is half out.  0, or an error of the library. */
-static int seal(struct mbedtls *m, uint8_t level, uint8_t description)
+/* Seals an alert of ours, behind what the library still holds. */
+static enum lw_tls seal(struct mbedtls *m, uint8_t level, uint8_t description)
 {
-	int did;
+	int did = mbedtls_ssl_flush_output(m->ssl);
 
+	if (did == MBEDTLS_ERR_SSL_WANT_WRITE)
+		return LW_TLS_WANTS_WRITE;
+	if (did != 0)
+		return LW_TLS_FAILED;
 	m->sealing = true;
 	did = mbedtls_ssl_send_alert_message(m->ssl, level, description);
 	m->sealing = false;
-	return did;
-}
-
-static int seal_fatal(struct mbedtls *m, uint8_t description)
-{
-	const int did = seal(m, MBEDTLS_SSL_ALERT_LEVEL_FATAL, description);
-
-	if (did == 0)
-		lw_wire_alert_sent(m->wire, MBEDTLS_SSL_ALERT_LEVEL_FATAL, description);
-	return did;
+	if (did != 0)
+		return LW_TLS_FAILED;
+	lw_wire_alert_sent(m->wire, level, description);
+	return LW_TLS_DONE;
 }
 
 /* rules: error-alerts-sent-fatal, send-fatal-if-possible */
@@ -302,8 +301,8 @@ static void tell_failure(struct mbedtls *m, int error)
 {
 	if (m->unseen)
 		lw_wire_alert_sent(m->wire, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert_of(error));
-	else if (!m->alerted && mbedtls_ssl_flush_output(m->ssl) == 0)
-		(void)seal_fatal(m, alert_of(error));
+	else if (!m->alerted)
+		(void)seal(m, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert_of(error));
 }
 
 /* Why a call gave nothing. */
@@ -318,8 +317,7 @@ static enum lw_tls why_nothing(struct mbedtls *m, int did)
 		return LW_TLS_WANTS_WRITE;
 	case MBEDTLS_ERR_SSL_ASYNC_IN_PROGRESS:
 	case MBEDTLS_ERR_SSL_CRYPTO_IN_PROGRESS:
-	case MBEDTLS_ERR_SSL_WAITING_SERVER_HELLO_RENEGO: /* data came first, and waits for read()
-	                                                   */
+	case MBEDTLS_ERR_SSL_WAITING_SERVER_HELLO_RENEGO: /* data came first, for read() */
 		return LW_TLS_WANTS_CALLER;
 	case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY:
 		lw_wire_alert_received(m->wire, alert[0], alert[1]);
@@ -400,8 +398,8 @@ static enum lw_tls mbedtls_write(void *context, const void *buf, size_t len, siz
 	int did;
 
 	*n = 0;
-	begin_call(m);
 	did = mbedtls_ssl_flush_output(m->ssl); /* an alert or a handshake of the library's */
+	begin_call(m);
 	if (did != 0)
 		return why_nothing(m, did);
 	if (len > limit)
@@ -432,31 +430,18 @@ static enum lw_tls mbedtls_flush(void *context)
 /* The call for close_notify sends none while the library shakes hands again; this one does. */
 static enum lw_tls mbedtls_seal_close_notify(void *context)
 {
-	struct mbedtls *m = context;
-	const int did = mbedtls_ssl_flush_output(m->ssl);
-
-	if (did == MBEDTLS_ERR_SSL_WANT_WRITE)
-		return LW_TLS_WANTS_WRITE;
-	return did == 0 && seal(m, MBEDTLS_SSL_ALERT_LEVEL_WARNING,
-	                        MBEDTLS_SSL_ALERT_MSG_CLOSE_NOTIFY) == 0
-	           ? LW_TLS_DONE
-	           : LW_TLS_FAILED;
+	return seal(context, MBEDTLS_SSL_ALERT_LEVEL_WARNING, MBEDTLS_SSL_ALERT_MSG_CLOSE_NOTIFY);
 }
 
 static enum lw_tls mbedtls_seal_fatal(void *context)
 {
-	struct mbedtls *m = context;
-	const int did = mbedtls_ssl_flush_output(m->ssl);
-
-	if (did == MBEDTLS_ERR_SSL_WANT_WRITE)
-		return LW_TLS_WANTS_WRITE;
-	return did == 0 && seal_fatal(m, MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR) == 0 ? LW_TLS_DONE
-	                                                                            : LW_TLS_FAILED;
+	return seal(context, MBEDTLS_SSL_ALERT_LEVEL_FATAL, MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR);
 }
 
 /*
  * A client's session is emptied here, but copies of it are the application's, and nobody knows how
- * many there are.  A server cannot call back a ticket that carries the session itself.
+ * many there are.  A server cannot call back a ticket that carries the session itself; one that was
+ * resumed by a ticket has a name as well, the client's.
  */
 static bool mbedtls_forget_session(void *context)
 {
@@ -468,7 +453,8 @@ static bool mbedtls_forget_session(void *context)
 		return true;
 	had_name = session->id_len > 0;
 	if (m->ssl->conf->endpoint == MBEDTLS_SSL_IS_SERVER)
-		return had_name && drop_from_cache(m->ssl->conf, session);
+		return had_name && drop_from_cache(m->ssl->conf, session) &&
+		       !gives_tickets(m->ssl->conf);
 	session->id_len = 0;
 	return drop_ticket(session) == 0 && !had_name;
 }

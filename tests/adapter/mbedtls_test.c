@@ -488,6 +488,35 @@ static void every_byte_leaves_once_and_whole_before_close_notify(void **state)
 	}
 }
 
+/* What is stashed leaves no room for the library's alert, which so never leaves. */
+static void an_alert_that_found_no_room_is_not_told(void **state)
+{
+	static unsigned char bytes[1000];
+	struct pair *p = begin_shaken(TLS12);
+	struct side *client = &p->side[CLIENT], *server = &p->side[SERVER];
+	uint64_t got = 0;
+	size_t n, record;
+
+	(void)state;
+	fill_pattern(bytes, sizeof bytes);
+	assert_int_equal(lw_write(client->stream, bytes, sizeof bytes, &n), LW_OK);
+	record = p->to[SERVER].len;
+	assert_int_equal(drain_bare(server, &got), MBEDTLS_ERR_SSL_WANT_READ);
+	got = 0;
+	p->to[SERVER].cap = record - 110;
+	assert_int_equal(lw_write(client->stream, bytes, sizeof bytes, &n), LW_OK);
+	assert_int_equal(mbedtls_ssl_write(&server->ssl, bytes, 10), 10);
+	p->to[CLIENT].bytes[p->to[CLIENT].len - 1] ^= 1;
+	assert_int_equal(lw_read(client->stream, bytes, sizeof bytes, &n), LW_ERROR);
+	p->to[SERVER].cap = PIPE_BYTES;
+	(void)!lw_close(client->stream);
+	assert_int_equal(drain_bare(server, &got), MBEDTLS_ERR_SSL_WANT_READ);
+	assert_int_equal(got, sizeof bytes);
+	assert_false(verdict_of(client).alert_sent.present);
+	assert_int_not_equal(verdict_of(client).write, LW_ENDING_ABORTED);
+	end(p);
+}
+
 /* Handshakes after the first */
 
 /* A repeated write, as the library's manual has it, would be a second one here. */
@@ -630,6 +659,7 @@ static void a_ticket_cannot_be_called_back(void **state)
 	shake_hands(p);
 	assert_int_equal(mbedtls_ssl_get_session(&p->side[CLIENT].ssl, &kept), 0);
 	assert_true(kept.ticket_len > 0);
+	assert_true(resumes(p, &kept)); /* now the server's has the name that the client made up */
 	attach(&p->side[CLIENT]);
 	attach(&p->side[SERVER]);
 	cut_and_forget(p, LW_UNSUPPORTED, LW_UNSUPPORTED);
@@ -682,6 +712,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_made_right_is_refused_with_a_sentence),
 		cmocka_unit_test(the_library_says_success_and_sends_no_close_notify),
 		cmocka_unit_test(every_byte_leaves_once_and_whole_before_close_notify),
+		cmocka_unit_test(an_alert_that_found_no_room_is_not_told),
 		cmocka_unit_test(a_renegotiation_sends_a_half_out_record_on_and_nothing_twice),
 		cmocka_unit_test(
 		    the_library_sends_no_close_notify_in_a_renegotiation_and_the_stream_does),
