@@ -311,16 +311,17 @@ enum mqtt_type {
 #define MQTT_NOT_FROM_SERVER (1u << 0 | 1u << 1 | 1u << 8 | 1u << 10 | 1u << 12)
 #define MQTT_AUTH_AGAIN      0x19u
 
-/* The reason of AUTH, which may be left out. */
+/* The reason of AUTH, which may be left out: behind a length of one to four octets. */
 static uint8_t mqtt_reason(const struct lw_frame_side *side)
 {
 	struct lw_cursor c = lw_cursor_over(side->head, side->head_bytes);
-	uint8_t type, length, reason;
+	uint8_t octet, reason;
 
-	return lw_take_u8(&c, &type) && lw_take_u8(&c, &length) && length > 0 && length < 128 &&
-	               lw_take_u8(&c, &reason)
-	           ? reason
-	           : 0;
+	(void)lw_take_u8(&c, &octet); /* the type */
+	for (octet = 0x80; octet >= 0x80;)
+		if (!lw_take_u8(&c, &octet))
+			return 0;
+	return lw_take_u8(&c, &reason) ? reason : 0;
 }
 
 static const char *ask_mqtt(struct lw_frames *f, const struct lw_frame_side *side)
@@ -392,7 +393,22 @@ const struct lw_frame_row lw_frame_syslog = {
 	.pairing = LW_PAIRING_ONE_WAY,
 };
 
-/* RADIUS, RFC 6613: code, identifier, a length that counts all; one answer a request. */
+/*
+ * RADIUS, RFC 6613: code, identifier, a length that counts all; one answer a request, with its
+ * identifier.  A server asks as well, over the same connection (RFC 5176, RFC 6614).
+ */
+static const uint8_t radius_asks[] = { 1, 4, 12, 40, 43 };
+static const uint8_t radius_answers[] = { 2, 3, 5, 11, 41, 42, 44, 45, 52 };
+
+static const char *pair_radius(struct lw_frames *f, struct lw_frame_side *side)
+{
+	if (memchr(radius_asks, side->head[0], sizeof radius_asks) != NULL)
+		return side->request ? lw_frames_owe(f, side->head[1]) : NULL;
+	if (memchr(radius_answers, side->head[0], sizeof radius_answers) != NULL)
+		return side->request ? NULL : lw_frames_settle(f, side->head[1]);
+	return "a RADIUS packet whose answers cannot be counted";
+}
+
 const struct lw_frame_row lw_frame_radius = {
 	.shape = LW_FRAME_BIG,
 	.offset = 2,
@@ -400,7 +416,7 @@ const struct lw_frame_row lw_frame_radius = {
 	.added = -4,
 	.max = UINT16_MAX,
 	.pairing = LW_PAIRING_KNOWN,
-	.pair = pair_one_to_one,
+	.pair = pair_radius,
 };
 
 /* Diameter, RFC 6733 section 3: version 1, a length that counts all, flags.  Both sides may ask. */
