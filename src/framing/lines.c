@@ -185,6 +185,9 @@ static const char *pass_asking(struct lw_lines *l, uint16_t code)
 	bool content = l->row->content_code != 0 && code == l->row->content_code;
 	bool prompt = l->row->prompt_code != 0 && code == l->row->prompt_code;
 
+	/* 353 announces a reply for each recipient; there may be more of its kind. */
+	if (!content && !prompt && l->row->content_code != 0 && code / 100 == 3)
+		return "a reply that asks for what is not known";
 	if (!content && !prompt)
 		return NULL;
 	if (l->owed > 0 || l->requests.line.at > 0 || l->counted)
@@ -210,6 +213,8 @@ static const char *end_reply(struct lw_lines *l, uint16_t code)
 	if (l->owed == 0)
 		return code == row->farewell ? NULL : "a reply to no command";
 	l->owed--;
+	if (l->owed == 0 && l->requests.content) /* whether another follows it, nobody knows */
+		return "a reply to half a request";
 	return pass_asking(l, code);
 }
 
