@@ -4,8 +4,9 @@
  * A request is an array of counted strings, or a line; each has one answer, in order.  In RESP3
  * pushes stand between answers and answer nothing, but for those that confirm subscriptions, which
  * are told by their first word.  In RESP2 messages cannot be told from answers, so a client that
- * subscribes there is never complete again.  What changes how answers come (MONITOR, CLIENT REPLY,
- * replication), and aggregates deeper than the state can keep, loses track.
+ * subscribes there is never complete again; nor may one go back there that did.  What changes how
+ * answers come (MONITOR, CLIENT REPLY, replication), and aggregates deeper than the state can keep,
+ * loses track.
  */
 #include "framing/resp.h"
 
@@ -17,7 +18,8 @@ enum verb {
 	VERB_SUBSCRIBE,
 	VERB_UNSUBSCRIBE,
 	VERB_OTHERWISE, /* its answers come in a way of their own */
-	VERB_DETAILED   /* its second word may change how answers come */
+	VERB_DETAILED,  /* its second word may change how answers come */
+	VERB_VERSION    /* may go back to RESP2, and subscriptions stay */
 };
 
 static const char *const verbs[] = { "",
@@ -32,13 +34,14 @@ static const char *const verbs[] = { "",
 	                             "PSYNC",
 	                             "REPLCONF",
 	                             "CLIENT",
-	                             "SCRIPT" };
+	                             "SCRIPT",
+	                             "HELLO" };
 static const uint8_t verb_of[] = {
 	VERB_PLAIN,       VERB_SUBSCRIBE,   VERB_SUBSCRIBE, VERB_SUBSCRIBE,
 	VERB_UNSUBSCRIBE, VERB_UNSUBSCRIBE, VERB_OTHERWISE, /* SUNSUBSCRIBE: its confirmation also
 	                                                       comes unasked */
 	VERB_OTHERWISE,   VERB_OTHERWISE,   VERB_OTHERWISE, VERB_OTHERWISE,
-	VERB_DETAILED,    VERB_DETAILED,
+	VERB_DETAILED,    VERB_DETAILED,    VERB_VERSION,
 };
 _Static_assert(sizeof verbs / sizeof *verbs == sizeof verb_of, "a verb a word");
 static const struct lw_word_table verb_table = LW_WORD_TABLE(verbs, true);
@@ -174,15 +177,20 @@ static const char *end_request(struct lw_tracker *t)
 		return NULL;
 	switch ((enum verb)r->verb) {
 	case VERB_SUBSCRIBE:
-		if (r->words > 1)
-			return owe(&r->unconfirmed, r->words - 1);
-		break;
+		if (r->words == 1)
+			break;
+		r->subscribes = true;
+		return owe(&r->unconfirmed, r->words - 1);
 	case VERB_UNSUBSCRIBE: /* of all: as many confirmations as there were subscriptions */
 		return r->words > 1 ? owe(&r->unconfirmed, r->words - 1) : other_answers;
 	case VERB_OTHERWISE:
 		return other_answers;
 	case VERB_DETAILED:
 		if (r->detail)
+			return other_answers;
+		break;
+	case VERB_VERSION:
+		if (r->subscribes)
 			return other_answers;
 		break;
 	case VERB_PLAIN:
@@ -199,7 +207,7 @@ static const char *pass_inline(struct lw_tracker *t, uint8_t octet)
 	struct lw_resp_side *side = &r->requests;
 	bool space = octet == ' ' || octet == '\t' || octet == '\r' || octet == '\n';
 
-	if (octet == '\0' || octet == '"' || octet == '\'')
+	if (octet == '\0' || octet == '"' || octet == '\'' || octet == '\v' || octet == '\f')
 		return no_request;
 	if (!space && !side->worded)
 		lw_word_start(&side->word, request_table(r));

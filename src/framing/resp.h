@@ -49,6 +49,7 @@ struct lw_resp {
 	uint8_t depth;       /* aggregates under way */
 	uint8_t verb;        /* of a request */
 	bool detail;         /* its second word changes how answers come */
+	bool subscribes;     /* a subscription was asked for, ever */
 	bool push;           /* the value under way is no answer */
 	bool push_starts;    /* and its first word comes next */
 	bool described;      /* an attribute was read, its value not yet */
