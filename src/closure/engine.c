@@ -299,6 +299,17 @@ unsigned lw_engine_step(const struct lw_tables *tables, struct lw_engine *e,
 	return actions;
 }
 
+void lw_engine_recall_close_notify(struct lw_engine *e)
+{
+	if (e->write != LW_WRITE_CLOSING)
+		return;
+	e->write = LW_WRITE_FLUSHING;
+	if (e->closed_first == LW_CLOSED_FIRST_WE)
+		e->closed_first = lw_engine_read_ending(e) == LW_ENDING_CLOSED
+		                      ? LW_CLOSED_FIRST_PEER
+		                      : LW_CLOSED_FIRST_NOBODY;
+}
+
 bool lw_engine_is_established(const struct lw_engine *e)
 {
 	return e->row->version != LW_VERSION_UNKNOWN;

@@ -89,6 +89,13 @@ void lw_engine_init(struct lw_engine *e, enum lw_policy policy, bool awaits_peer
 unsigned lw_engine_step(const struct lw_tables *tables, struct lw_engine *e,
                         const struct lw_engine_event *event);
 
+/*
+ * For a caller who seals later than it was told to: close_notify was not sealed, for a handshake
+ * or a record was in its way, and an alert of the TLS library's own takes its place.  To be called
+ * before that is told.
+ */
+void lw_engine_recall_close_notify(struct lw_engine *e);
+
 /* The endings so far. */
 enum lw_ending lw_engine_read_ending(const struct lw_engine *e);
 enum lw_ending lw_engine_write_ending(const struct lw_engine *e);

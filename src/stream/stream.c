@@ -117,6 +117,8 @@ static void note_library_end(struct lw_stream *s, enum lw_tls did)
 		s->wire_bytes_of_data = s->wire.bytes_sent + s->wire.stash_bytes;
 		s->wire.muted = true;
 		s->leaving = true;
+		if (s->due == LW_SEAL_CLOSE_NOTIFY) /* the peer hears this alert, and no end */
+			lw_engine_recall_close_notify(&s->engine);
 		s->due = LW_SEAL_NONE;
 	}
 	if (s->engine.read & LW_LATCH) { /* that direction has its ending: it was a write */

@@ -161,6 +161,27 @@ static void close_amid_renegotiation_ends_it_first(void **state)
 	}
 }
 
+/* close_notify waits for the handshake, and the library's own alert comes before it. */
+static void an_alert_of_the_librarys_in_place_of_close_notify_is_told(void **state)
+{
+	static const uint8_t broken[5 + 40] = { 23, 3, 3, 0, 40 };
+	struct duet d;
+
+	(void)state;
+	begin_renegotiation(&d, 70000);
+	assert_int_equal(lw_close(d.stream), LW_AGAIN);
+	assert_int_equal(BIO_write(SSL_get_wbio(d.peer), broken, sizeof broken), sizeof broken);
+	for (int i = 0; i < 100 && lw_close(d.stream) == LW_AGAIN; i++)
+		duet_peer_reads(&d);
+	assert_int_equal(duet_verdict(&d).read, LW_ENDING_FAILED);
+	assert_int_equal(duet_verdict(&d).write, LW_ENDING_ABORTED);
+	assert_int_equal(duet_verdict(&d).closed_first, LW_CLOSED_FIRST_NOBODY);
+	assert_false(duet_verdict(&d).whole);
+	duet_peer_reads(&d);
+	assert_int_equal(d.peer_error, SSL_ERROR_SSL);
+	duet_end(&d);
+}
+
 static void writing_amid_renegotiation_loses_nothing(void **state)
 {
 	(void)state;
@@ -393,6 +414,7 @@ int main(void)
 		cmocka_unit_test(a_fatal_alert_waits_for_room_in_the_wire),
 		cmocka_unit_test(a_blocked_key_update_is_not_taken_for_data),
 		cmocka_unit_test(close_amid_renegotiation_ends_it_first),
+		cmocka_unit_test(an_alert_of_the_librarys_in_place_of_close_notify_is_told),
 		cmocka_unit_test(writing_amid_renegotiation_loses_nothing),
 		cmocka_unit_test(finish_behind_a_key_update_of_our_own),
 		cmocka_unit_test(small_fragments_through_a_narrow_transport),
