@@ -292,6 +292,8 @@ static enum lw_tls wolfssl_seal_close_notify(void *context)
 
 	if (!push_rest(o))
 		return LW_TLS_WANTS_WRITE;
+	if (o->fails) /* its own alert was sealed, which reading tells */
+		return LW_TLS_WANTS_READ;
 	/* With both closures wolfSSL would clear the object, its session included. */
 	wolfSSL_set_shutdown(o->ssl, 0);
 	did = wolfSSL_shutdown(o->ssl);

@@ -231,30 +231,57 @@ static const struct adversary_script breaks_meanwhile =
            STEP_WAIT_END);
 
 /* An alert leaves behind the whole record or not at all, and the verdict says which. */
-static void a_broken_record_is_told_while_one_of_ours_is_half_out(const struct place *p)
+static void assert_alert_is_told(const struct stand *s)
 {
-	const struct stand_options o = OPTIONS(p, .buffer_bytes = 5000);
-	const struct adversary_tally *seen;
-	struct lw_verdict v;
-	struct stand s;
+	const struct adversary_tally *seen = adversary_subject(s->adversary);
+	const struct lw_verdict v = stand_verdict(s);
 
-	assert_true(stand_begin(&s, &o, &breaks_meanwhile));
-	(void)stand_fill(&s);
-	adversary_resume(s.adversary);
-	(void)stand_read(&s); /* it may wait until ours has left */
-	adversary_resume(s.adversary);
-	assert_int_equal(stand_read(&s), LW_ERROR);
-	assert_int_equal(stand_close(&s), LW_ERROR);
-	v = stand_verdict(&s);
-	seen = adversary_subject(s.adversary);
-	assert_int_equal(v.read, LW_ENDING_FAILED);
 	assert_int_equal(v.write, seen->fatals > 0 ? LW_ENDING_ABORTED : LW_ENDING_FAILED);
 	assert_int_equal(v.alert_sent.present, seen->fatals > 0);
 	assert_int_equal(v.session, LW_SESSION_FORGET);
 	assert_false(seen->unreadable);
 	assert_false(seen->data_differs);
 	assert_int_equal(seen->close_notifies, 0);
+	assert_int_equal(seen->after_closure, 0);
+}
+
+static void begin_with_half_a_record_and_break(struct stand *s, const struct place *p)
+{
+	const struct stand_options o = OPTIONS(p, .buffer_bytes = 5000);
+
+	assert_true(stand_begin(s, &o, &breaks_meanwhile));
+	(void)stand_fill(s);
+	adversary_resume(s->adversary);
+	(void)stand_read(s); /* it may wait until ours has left */
+}
+
+static void a_broken_record_is_told_while_one_of_ours_is_half_out(const struct place *p)
+{
+	struct stand s;
+
+	begin_with_half_a_record_and_break(&s, p);
+	adversary_resume(s.adversary);
+	assert_int_equal(stand_read(&s), LW_ERROR);
+	assert_int_equal(stand_close(&s), LW_ERROR);
+	assert_int_equal(stand_verdict(&s).read, LW_ENDING_FAILED);
+	assert_alert_is_told(&s);
 	stand_end(&s);
+}
+
+/* The library's own alert may be sealed already, and wait behind the record. */
+static void what_is_ended_behind_a_broken_record_tells_the_alert_that_left(const struct place *p)
+{
+	for (int aborts = 0; aborts < 2; aborts++) {
+		struct stand s;
+
+		begin_with_half_a_record_and_break(&s, p);
+		assert_int_not_equal(aborts ? lw_abort(s.stream) : lw_close(s.stream), LW_END);
+		adversary_resume(s.adversary);
+		assert_int_not_equal(aborts ? stand_abort(&s) : stand_close(&s), LW_AGAIN);
+		assert_int_not_equal(stand_verdict(&s).read, LW_ENDING_CLOSED);
+		assert_alert_is_told(&s);
+		stand_end(&s);
+	}
 }
 
 static const struct adversary_script closes_then_goes_on =
@@ -393,6 +420,7 @@ const struct duty ending_duties[] = {
 	DUTY(nothing_is_delivered_behind_an_error_alert_at_level_warning, IN_13),
 	DUTY(a_broken_record_is_told_and_refused, FROM_10),
 	DUTY(a_broken_record_is_told_while_one_of_ours_is_half_out, FROM_10),
+	DUTY(what_is_ended_behind_a_broken_record_tells_the_alert_that_left, FROM_10),
 	DUTY(data_behind_the_peers_closure_is_never_delivered, FROM_10),
 	DUTY(what_the_library_would_send_after_our_closure_is_swallowed, IN_13),
 	DUTY(nothing_is_written_after_our_closure, FROM_10),
