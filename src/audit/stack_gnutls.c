@@ -124,6 +124,8 @@ static bool copy_datum(gnutls_datum_t *to, const gnutls_datum_t *from)
 
 static void free_datum(gnutls_datum_t *datum)
 {
+	if (datum->data != NULL)
+		gnutls_memset(datum->data, 0, datum->size); /* a session's, a key's */
 	gnutls_free(datum->data);
 	datum->data = NULL;
 	datum->size = 0;

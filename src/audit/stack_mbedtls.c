@@ -9,6 +9,7 @@
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
 #include <mbedtls/net_sockets.h>
+#include <mbedtls/platform_util.h>
 #include <mbedtls/ssl_cache.h>
 #include <mbedtls/ssl_ticket.h>
 #include <mbedtls/version.h>
@@ -216,6 +217,7 @@ static void connection_free(struct stack_connection *c)
 	if (c->ssl != NULL)
 		mbedtls_ssl_free(c->ssl);
 	free(c->ssl);
+	mbedtls_platform_zeroize(c->offered_master, sizeof c->offered_master);
 	free(c);
 }
 
