@@ -112,94 +112,14 @@ static int never_wait(gnutls_transport_ptr_t context, unsigned ms)
 	return 1;
 }
 
-/* The application's functions as a transport */
-
-static int error_of(const struct gnutls *g)
-{
-	return g->own.error ? g->own.error(g->own.pull_ptr) : errno;
-}
-
-static enum lw_io io_of(const struct gnutls *g, ssize_t did, size_t *n, int *os_error)
-{
-	int error;
-
-	*n = did > 0 ? (size_t)did : 0;
-	if (did >= 0)
-		return did > 0 ? LW_IO_OK : LW_IO_FIN;
-	error = error_of(g);
-	if (error == 0 || error == EAGAIN || error == EWOULDBLOCK)
-		return LW_IO_AGAIN;
-	if (error == ECONNRESET || error == EPIPE)
-		return LW_IO_RESET;
-	*os_error = error;
-	return LW_IO_ERROR;
-}
-
-static enum lw_io own_recv(void *context, void *buf, size_t cap, size_t *n, int *os_error)
-{
-	struct gnutls *g = context;
-	ssize_t got;
-
-	do {
-		errno = 0;
-		got = g->own.pull(g->own.pull_ptr, buf, cap);
-	} while (got < 0 && error_of(g) == EINTR);
-	return io_of(g, got, n, os_error);
-}
-
-static ssize_t push_one(struct gnutls *g, const void *buf, size_t len)
-{
-	giovec_t piece = { .iov_base = NULL, .iov_len = len };
-
-	if (g->own.push)
-		return g->own.push(g->own.push_ptr, buf, len);
-	memcpy(&piece.iov_base, &buf, sizeof buf); /* which drops the const */
-	return g->own.vec_push(g->own.push_ptr, &piece, 1);
-}
-
-static enum lw_io own_send(void *context, const void *buf, size_t len, size_t *n, int *os_error)
-{
-	struct gnutls *g = context;
-	enum lw_io io;
-	ssize_t put;
-
-	do {
-		errno = 0;
-		put = push_one(g, buf, len);
-	} while (put < 0 && error_of(g) == EINTR);
-	io = io_of(g, put, n, os_error);
-	return io == LW_IO_FIN ? LW_IO_AGAIN : io; /* it took nothing */
-}
-
-/* The system's functions, which GnuTLS has inside and does not give out */
+/* In gnutls_transport.c, which says what they are. */
+extern const struct lw_transport gnutls_functions;
+extern const struct lw_gnutls_functions gnutls_system, gnutls_now;
 
 static int fd_of(gnutls_transport_ptr_t ptr)
 {
 	return (int)(intptr_t)ptr;
 }
-
-static ssize_t system_pull(gnutls_transport_ptr_t ptr, void *buf, size_t cap)
-{
-	return recv(fd_of(ptr), buf, cap, 0);
-}
-
-static ssize_t system_push(gnutls_transport_ptr_t ptr, const void *buf, size_t len)
-{
-	return send(fd_of(ptr), buf, len, MSG_NOSIGNAL);
-}
-
-/* For two descriptors, one each way, which are a transport to the wire. */
-static ssize_t pull_now(gnutls_transport_ptr_t ptr, void *buf, size_t cap)
-{
-	return recv(fd_of(ptr), buf, cap, MSG_DONTWAIT);
-}
-
-static ssize_t push_now(gnutls_transport_ptr_t ptr, const void *buf, size_t len)
-{
-	return send(fd_of(ptr), buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-static const struct lw_gnutls_functions by_descriptor = { .pull = pull_now, .push = push_now };
 
 /* What the library said */
 
@@ -271,17 +191,15 @@ static enum lw_tls seal_fatal(void *context)
 static enum lw_tls stop(struct gnutls *g, int error)
 {
 	g->error = error;
+	if (error == GNUTLS_E_SESSION_EOF) { /* close_notify */
+		lw_wire_alert_received(g->wire, GNUTLS_AL_WARNING, GNUTLS_A_CLOSE_NOTIFY);
+		return LW_TLS_ENDED;
+	}
 	if (error == GNUTLS_E_FATAL_ALERT_RECEIVED)
 		tell_of_alert(g, GNUTLS_AL_FATAL);
 	else if (!g->half_out) /* behind half a record an alert would be lost */
 		(void)seal_fatal(g);
 	return LW_TLS_FAILED;
-}
-
-static enum lw_tls end(struct gnutls *g)
-{
-	lw_wire_alert_received(g->wire, GNUTLS_AL_WARNING, GNUTLS_A_CLOSE_NOTIFY);
-	return LW_TLS_ENDED;
 }
 
 static enum lw_tls shake_hands(void *context)
@@ -295,7 +213,7 @@ static enum lw_tls shake_hands(void *context)
 		g->starved = g->stuffed = false;
 		did = gnutls_handshake(g->session);
 		if (did < 0 && gnutls_error_is_fatal(did))
-			return did == GNUTLS_E_SESSION_EOF ? end(g) : stop(g, did);
+			return stop(g, did);
 		g->established = did == GNUTLS_E_SUCCESS;
 		waits = g->established ? LW_TLS_DONE : pass_over(g, did);
 		if (waits != LW_TLS_DONE)
@@ -321,7 +239,7 @@ static enum lw_tls receive(struct gnutls *g, void *buf, size_t cap, size_t *n)
 			return LW_TLS_DONE;
 		}
 		if (got == 0)
-			return end(g);
+			return stop(g, GNUTLS_E_SESSION_EOF);
 		if (gnutls_error_is_fatal((int)got) && !goes_on_after(g, (int)got))
 			return stop(g, (int)got);
 		waits = pass_over(g, (int)got);
@@ -450,9 +368,9 @@ static void detach(void *context)
 	struct lw_gnutls_functions *own = &g->own;
 
 	gnutls_memset(&g->octet, 0, sizeof g->octet);
-	if (own->pull == pull_now) { /* a descriptor of the application's may block again */
-		own->pull = system_pull;
-		own->push = system_push;
+	if (own->pull == gnutls_now.pull) { /* a descriptor of the application's may block again */
+		own->pull = gnutls_system.pull;
+		own->push = gnutls_system.push;
 	}
 	gnutls_transport_set_ptr2(g->session, own->pull_ptr, own->push_ptr);
 	gnutls_transport_set_pull_function(g->session, own->pull);
@@ -523,6 +441,14 @@ static const char *refusal(gnutls_session_t session, const struct lw_gnutls_func
 	return NULL;
 }
 
+/* While early data is under way GnuTLS sends as if the handshake were done. */
+static bool is_early(gnutls_session_t session)
+{
+	return !(gnutls_session_get_flags(session) & GNUTLS_SFLAGS_EARLY_START) &&
+	       (gnutls_handshake_get_last_out(session) == GNUTLS_HANDSHAKE_CLIENT_HELLO ||
+	        gnutls_handshake_get_last_in(session) == GNUTLS_HANDSHAKE_CLIENT_HELLO);
+}
+
 /*
  * Whether the handshake is done, and nothing is half out.  GnuTLS has no calls that tell; sending
  * nothing at all does, and does nothing else, but for a KeyUpdate that is due.
@@ -544,16 +470,17 @@ static const char *find_state(struct gnutls *g)
 	g->established = did == GNUTLS_E_INVALID_REQUEST;
 	if (!g->established && did != GNUTLS_E_UNAVAILABLE_DURING_HANDSHAKE)
 		return "a write is under way: finish it first";
-	if (!g->established && (gnutls_session_get_flags(g->session) & GNUTLS_SFLAGS_EARLY_DATA))
+	if (g->established && is_early(g->session))
 		return "early data is under way: finish the handshake first";
 	return NULL;
 }
 
 static void take_over(struct gnutls *g, const struct lw_gnutls_functions *functions)
 {
-	const struct lw_transport transport = { own_recv, own_send, g };
+	struct lw_transport transport = gnutls_functions;
 
-	g->own = functions ? *functions : by_descriptor;
+	transport.context = &g->own;
+	g->own = functions ? *functions : gnutls_now;
 	gnutls_transport_get_ptr2(g->session, &g->own.pull_ptr, &g->own.push_ptr);
 	if (!functions && g->own.pull_ptr == g->own.push_ptr)
 		lw_wire_use_fd(g->wire, fd_of(g->own.pull_ptr));

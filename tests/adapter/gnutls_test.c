@@ -31,7 +31,8 @@ static void spin(struct solo *s)
 	(void)adversary_run(s->adversary);
 }
 
-static void begin(struct solo *s, enum lw_version version, const struct adversary_script *script)
+static void begin_with(struct solo *s, unsigned flags, enum lw_version version,
+                       const struct adversary_script *script)
 {
 	struct adversary_options peer = { .version = version, .transport = ADVERSARY_SOCKET };
 	const char *priorities = version == LW_VERSION_TLS1_3 ? "NORMAL:-VERS-ALL:+VERS-TLS1.3"
@@ -45,12 +46,17 @@ static void begin(struct solo *s, enum lw_version version, const struct adversar
 	assert_int_equal(fcntl(s->fd, F_SETFL, O_NONBLOCK), 0);
 	s->adversary = adversary_new(&peer, script);
 	assert_non_null(s->adversary);
-	assert_int_equal(gnutls_init(&s->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK), 0);
+	assert_int_equal(gnutls_init(&s->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | flags), 0);
 	assert_int_equal(gnutls_certificate_allocate_credentials(&s->credentials), 0);
 	assert_int_equal(gnutls_priority_set_direct(s->session, priorities, NULL), 0);
 	assert_int_equal(gnutls_credentials_set(s->session, GNUTLS_CRD_CERTIFICATE, s->credentials),
 	                 0);
 	gnutls_transport_set_int(s->session, s->fd);
+}
+
+static void begin(struct solo *s, enum lw_version version, const struct adversary_script *script)
+{
+	begin_with(s, 0, version, script);
 }
 
 static void shake_hands(struct solo *s)
@@ -356,6 +362,43 @@ static void an_abort_behind_a_refusal_that_waits_leaves(void **state)
 	end(&s);
 }
 
+static const struct adversary_script asks_once =
+    SCRIPT(HELLO_REQUEST, STEP_SILENCE, STEP_CLOSE_NOTIFY, STEP_GO);
+
+/* Half of a renegotiation's flight is no write, and a closure in the midst of one is a closure. */
+static void a_renegotiation_under_way_takes_no_write_and_hides_no_closure(void **state)
+{
+	static const uint8_t octets[] = { 0, 7, 14, 21, 28, 35, 42, 49 };
+	enum lw_status status = LW_AGAIN;
+	struct lw_verdict verdict;
+	struct solo s;
+	uint8_t octet;
+	size_t n = 0;
+
+	(void)state;
+	begin_with(&s, GNUTLS_AUTO_REAUTH, LW_VERSION_TLS1_2, &asks_once);
+	shake_hands(&s);
+	spin(&s);
+	attach_own(&s);
+	is_full = true;
+	assert_int_equal(lw_read(s.stream, &octet, 1, &n), LW_AGAIN);
+	is_full = false;
+	for (int i = 0; i < TURNS && status == LW_AGAIN; i++) {
+		status = lw_write(s.stream, octets, sizeof octets, &n);
+		spin(&s);
+	}
+	assert_int_equal(status, LW_OK);
+	assert_int_equal(n, sizeof octets);
+	assert_int_equal(adversary_subject(s.adversary)->data_bytes, sizeof octets);
+	adversary_resume(s.adversary);
+	assert_int_equal(read_on(&s), LW_END);
+	assert_int_equal(close_on(&s), LW_END);
+	lw_verdict(s.stream, &verdict);
+	assert_int_equal(verdict.read, LW_ENDING_CLOSED);
+	assert_int_equal(verdict.write, LW_ENDING_CLOSED);
+	end(&s);
+}
+
 static int own_error(gnutls_transport_ptr_t ptr)
 {
 	(void)ptr;
@@ -600,6 +643,7 @@ int main(void)
 		cmocka_unit_test(the_applications_functions_are_called_and_given_back),
 		cmocka_unit_test(a_write_behind_a_refusal_that_waits_is_sealed),
 		cmocka_unit_test(an_abort_behind_a_refusal_that_waits_leaves),
+		cmocka_unit_test(a_renegotiation_under_way_takes_no_write_and_hides_no_closure),
 		cmocka_unit_test(the_applications_error_function_is_asked),
 		cmocka_unit_test(two_descriptors_serve_one_way_each),
 		cmocka_unit_test(a_record_limit_of_the_applications_is_kept),
