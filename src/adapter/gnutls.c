@@ -388,7 +388,7 @@ static void release(void *context)
 }
 
 /* In gnutls_opener.c, which takes the session for the context's first member. */
-extern const struct lw_opener gnutls_opener;
+extern const struct lw_opener lw_gnutls_opener;
 
 static const struct lw_adapter adapter = {
 	.name = "gnutls",
@@ -404,7 +404,7 @@ static const struct lw_adapter adapter = {
 	.unread = count_unread,
 	.detach = detach,
 	.release = release,
-	.opener = &gnutls_opener,
+	.opener = &lw_gnutls_opener,
 };
 
 /* Attaching */

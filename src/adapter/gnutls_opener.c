@@ -31,7 +31,7 @@ struct kept {
 	bool spent; /* the keys have changed */
 };
 
-extern const struct lw_opener gnutls_opener;
+extern const struct lw_opener lw_gnutls_opener;
 
 static bool is_aead(gnutls_cipher_algorithm_t cipher)
 {
@@ -166,4 +166,4 @@ static bool open_record(void *state, uint8_t *record, size_t len, uint8_t *type,
 	return true;
 }
 
-const struct lw_opener gnutls_opener = { sizeof(struct kept), take, open_record };
+const struct lw_opener lw_gnutls_opener = { sizeof(struct kept), take, open_record };

@@ -22,18 +22,18 @@ static const struct {
 	struct step steps[ENDS][STEPS_MAX];
 } endings[ENDINGS] = {
 	[PROPER] = { "a proper end",
-	             { { EXCHANGE, { DO_COMPLETE }, { DO_CLOSE } },
-	               { EXCHANGE, { DO_COMPLETE }, { DO_READ_END }, { DO_CLOSE } } } },
+	             { { EXCHANGE, { DO_COMPLETE, 0 }, { DO_CLOSE, 0 } },
+	               { EXCHANGE, { DO_COMPLETE, 0 }, { DO_READ_END, 0 }, { DO_CLOSE, 0 } } } },
 	/* by somebody on the way, in both directions */
 	[CUT] = { "a cut",
-	          { { EXCHANGE, { DO_SHUT_WRITE }, { DO_READ_END }, { DO_CLOSE } },
-	            { EXCHANGE, { DO_SHUT_WRITE }, { DO_READ_END }, { DO_CLOSE } } } },
+	          { { EXCHANGE, { DO_SHUT_WRITE, 0 }, { DO_READ_END, 0 }, { DO_CLOSE, 0 } },
+	            { EXCHANGE, { DO_SHUT_WRITE, 0 }, { DO_READ_END, 0 }, { DO_CLOSE, 0 } } } },
 	[ABORTED_BY_CLIENT] = { "a fatal alert of the client",
-	                        { { EXCHANGE, { DO_ABORT } },
-	                          { EXCHANGE, { DO_READ_END }, { DO_CLOSE } } } },
+	                        { { EXCHANGE, { DO_ABORT, 0 } },
+	                          { EXCHANGE, { DO_READ_END, 0 }, { DO_CLOSE, 0 } } } },
 	[ABORTED_BY_SERVER] = { "a fatal alert of the server",
-	                        { { EXCHANGE, { DO_READ_END }, { DO_CLOSE } },
-	                          { EXCHANGE, { DO_ABORT } } } },
+	                        { { EXCHANGE, { DO_READ_END, 0 }, { DO_CLOSE, 0 } },
+	                          { EXCHANGE, { DO_ABORT, 0 } } } },
 };
 
 struct cell {

@@ -397,7 +397,7 @@ static const struct row rows[] = {
 	  LW_KIND_WEBSOCKET,
 	  LW_ROLE_SERVER,
 	  { IN("GET / HTTP/1.1\r\n\r\n"), OUT("HTTP/1.1 101 A\r\n\r\n"),
-	    IN("\x82\xfe\x00\x02maskhi\x82\x7f\x00\x00\x00\x00\x00\x00\x00\x01x\x88\x80mask") },
+	    IN("\x82\xfe\x00\x02maskhi\x82\xff\x00\x00\x00\x00\x00\x00\x00\x01maskx\x88\x80mask") },
 	  true,
 	  false,
 	  1 + 17 + 1,

@@ -55,7 +55,7 @@ class Trace(unittest.TestCase):
     def test_an_id_taken_out_of_the_rules_is_seen_in_code_and_tests(self):
         self.edit("data/rules.tsv", lambda text: text.replace("\nflush-then-answer\t", "\nflush-and-answer\t"))
         found = [line.split(":")[0] for line in self.found() if line.endswith("no such rule: flush-then-answer")]
-        self.assertEqual(found, ["src/closure/machine.c", "tests/closure/closing_test.c"])
+        self.assertEqual(found, ["src/closure/machine.c", "tests/closer/order_test.c", "tests/closure/closing_test.c"])
 
     def test_a_row_of_a_test_that_names_no_rule_is_seen(self):
         self.edit("tests/closure/closing_test.c", lambda text: text.replace('"flush-then-answer"', '"flush-then-anser"'))
@@ -74,7 +74,7 @@ class Trace(unittest.TestCase):
         done = tap.run([os.path.join(tap.ROOT, "tools", "trace.py"), "flush-then-answer", "quic-stream-end-is-fin"])
         self.assertEqual(done.returncode, 0)
         self.assertRegex(done.stdout.decode(), r"\Aflush-then-answer\n  code  src/closure/machine\.c:\d+: .*\n  test  "
-                         r"tests/closure/closing_test\.c:\d+: .*\nquic-stream-end-is-fin\n  code  none: QUIC .*\n  test  none: QUIC .*\n\Z")
+                         r"tests/closer/order_test\.c:\d+: .*\n  test  tests/closure/closing_test\.c:\d+: .*\nquic-stream-end-is-fin\n  code  none: QUIC .*\n  test  none: QUIC .*\n\Z")
 
 
 if __name__ == "__main__":
