@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* What the state may take. */
-_Static_assert(sizeof(((struct lw_tracker *)0)->state) <= 128, "the state is bounded");
+_Static_assert(sizeof(((struct lw_tracker *)0)->state) <= 152, "the state is bounded");
 
 /* What a way of reading knows of one protocol: a row of its own. */
 union protocol {

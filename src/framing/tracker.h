@@ -4,7 +4,7 @@
  * request of ours unanswered?
  *
  * Sans-I/O: it is told which plaintext bytes went out and came in, in order, and
- * keeps a bounded state (at most 128 bytes) that the caller owns; it allocates
+ * keeps a bounded state (at most 152 bytes) that the caller owns; it allocates
  * nothing and looks at no byte twice.  It knows nothing of TLS, of endings or
  * of the transport.
  *

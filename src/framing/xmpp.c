@@ -6,8 +6,14 @@
  * data, tags that do not match, and text between stanzas lose track.  A stream header is answered
  * by features, an iq by one with its id, authentication by its outcome; after success both streams
  * start anew.  What leaves the protocol (TLS, compression) or is answered in ways not known here
- * loses track.  Behind the end of its stream the peer has nothing more to say: that is complete
- * whatever was asked.
+ * loses track.  Anybody may send an iq with a guessed id through the server, which names its
+ * sender: only what the server says itself, or for the account, answers.
+ *
+ * One deliberate yes: behind the end of its stream the peer is complete whatever was asked.  That
+ * is sound: nothing can follow it in either protocol (RFC 6120 section 4.4), so a cut hides
+ * nothing, and nobody but the peer can say it, as what others send stands inside stanzas and depth
+ * tells them from the stream.  A request without an answer is then refused by the peer, not lost on
+ * the way.
  */
 #include "framing/xmpp.h"
 
@@ -37,8 +43,8 @@ static const char *const elements[] = { "",        "stream",   "iq",    "message
 	                                "failure", "features", "error", "active",    "inactive" };
 static const struct lw_word_table element_table = LW_WORD_TABLE(elements, false);
 
-enum attribute { ATTRIBUTE_OTHER, ATTRIBUTE_TYPE, ATTRIBUTE_ID };
-static const char *const attributes[] = { "", "type", "id" };
+enum attribute { ATTRIBUTE_OTHER, ATTRIBUTE_TYPE, ATTRIBUTE_ID, ATTRIBUTE_FROM, ATTRIBUTE_TO };
+static const char *const attributes[] = { "", "type", "id", "from", "to" };
 static const struct lw_word_table attribute_table = LW_WORD_TABLE(attributes, false);
 
 enum type { TYPE_OTHER, TYPE_GET, TYPE_SET, TYPE_RESULT, TYPE_ERROR };
@@ -89,11 +95,18 @@ static const char *ask(struct lw_xmpp *x, const struct lw_xml_side *side)
 	return unknown_request;
 }
 
+/* Without a sender it is the server's (RFC 6120 section 8.1.2.1); so it is with the server's name,
+ * or with the account's. */
+static bool is_of_server(const struct lw_xmpp *x, const struct lw_xml_side *side)
+{
+	return x->from == 0 || (!side->foreign && (x->from == x->server || x->from == x->to));
+}
+
 static const char *settle(struct lw_xmpp *x, const struct lw_xml_side *side)
 {
 	switch ((enum element)side->element) {
 	case ELEMENT_IQ:
-		if (side->type == TYPE_GET || side->type == TYPE_SET)
+		if (side->type == TYPE_GET || side->type == TYPE_SET || !is_of_server(x, side))
 			return NULL;
 		if (!side->identified || side->type == TYPE_OTHER || x->owed == 0)
 			return no_request;
@@ -108,8 +121,10 @@ static const char *settle(struct lw_xmpp *x, const struct lw_xml_side *side)
 			return no_request;
 		x->due--;
 		return NULL;
-	case ELEMENT_OTHER:
 	case ELEMENT_STREAM:
+		x->server = x->from;
+		return NULL;
+	case ELEMENT_OTHER:
 	case ELEMENT_MESSAGE:
 	case ELEMENT_PRESENCE:
 	case ELEMENT_AUTH:
@@ -216,7 +231,7 @@ static const char *pass_text(struct lw_xml_side *side, uint8_t octet)
 }
 
 /* Behind <: an XML declaration only before anything else. */
-static const char *pass_open(struct lw_xml_side *side, uint8_t octet)
+static const char *pass_open(struct lw_xmpp *x, struct lw_xml_side *side, uint8_t octet)
 {
 	bool started = side->started;
 
@@ -233,6 +248,10 @@ static const char *pass_open(struct lw_xml_side *side, uint8_t octet)
 	if (!is_name(octet))
 		return not_xmpp;
 	side->state = LW_XML_NAME;
+	if (side == &x->answers && means(side)) {
+		x->from = x->to = 0;
+		side->foreign = false;
+	}
 	side->identified = false;
 	side->type = TYPE_OTHER;
 	side->name = lw_text_hash(side->name, octet);
@@ -312,8 +331,33 @@ static const char *pass_attribute(struct lw_xml_side *side, uint8_t octet)
 	return NULL;
 }
 
-static const char *pass_quote(struct lw_xml_side *side, uint8_t octet)
+/* The sender and the receiver of what comes in, or NULL: no other address counts. */
+static uint64_t *address(struct lw_xmpp *x, const struct lw_xml_side *side)
 {
+	if (side != &x->answers || !means(side))
+		return NULL;
+	return side->attribute == ATTRIBUTE_FROM ? &x->from
+	       : side->attribute == ATTRIBUTE_TO ? &x->to
+	                                         : NULL;
+}
+
+/* An octet of an address.  What stands behind a slash names one client of an account: it is left
+ * out of a receiver, and a sender that has it is not the account itself. */
+static void pass_address(struct lw_xml_side *side, uint64_t *whose, uint8_t octet)
+{
+	bool sender = side->attribute == ATTRIBUTE_FROM;
+
+	if (octet == '/' && sender)
+		side->foreign = true;
+	side->resource |= octet == '/';
+	if (sender || !side->resource)
+		*whose = lw_text_hash(*whose, octet);
+}
+
+static const char *pass_quote(struct lw_xmpp *x, struct lw_xml_side *side, uint8_t octet)
+{
+	uint64_t *whose;
+
 	if (is_space(octet))
 		return NULL;
 	if (octet != '"' && octet != '\'')
@@ -322,6 +366,12 @@ static const char *pass_quote(struct lw_xml_side *side, uint8_t octet)
 	side->quote = octet;
 	side->state = LW_XML_VALUE;
 	lw_word_start(&side->word, &type_table);
+	whose = address(x, side);
+	if (whose != NULL && *whose != 0)
+		return not_xmpp;
+	if (whose != NULL)
+		*whose = LW_TEXT_HASH_START;
+	side->resource = false;
 	if (side->attribute != ATTRIBUTE_ID || !means(side))
 		return NULL;
 	if (side->identified)
@@ -330,11 +380,15 @@ static const char *pass_quote(struct lw_xml_side *side, uint8_t octet)
 	return NULL;
 }
 
-static const char *pass_value(struct lw_xml_side *side, uint8_t octet)
+static const char *pass_value(struct lw_xmpp *x, struct lw_xml_side *side, uint8_t octet)
 {
+	uint64_t *whose = address(x, side);
+
 	if (octet == '<')
 		return not_xmpp;
 	if (octet != side->quote) {
+		if (whose != NULL)
+			pass_address(side, whose, octet);
 		lw_word_pass(&side->word, &type_table, octet);
 		if (side->attribute == ATTRIBUTE_ID && means(side))
 			side->id = lw_text_hash(side->id, octet);
@@ -379,7 +433,7 @@ static const char *pass_octet(struct lw_xmpp *x, struct lw_xml_side *side, uint8
 	case LW_XML_TEXT:
 		return pass_text(side, octet);
 	case LW_XML_OPEN:
-		return pass_open(side, octet);
+		return pass_open(x, side, octet);
 	case LW_XML_DECLARATION:
 	case LW_XML_DECLARATION_END:
 		return pass_declaration(side, octet);
@@ -392,9 +446,9 @@ static const char *pass_octet(struct lw_xmpp *x, struct lw_xml_side *side, uint8
 	case LW_XML_EQUALS:
 		return pass_attribute(side, octet);
 	case LW_XML_QUOTE:
-		return pass_quote(side, octet);
+		return pass_quote(x, side, octet);
 	case LW_XML_VALUE:
-		return pass_value(side, octet);
+		return pass_value(x, side, octet);
 	case LW_XML_EMPTY:
 		return pass_empty(x, side, octet);
 	case LW_XML_END_NAME:

@@ -47,6 +47,8 @@ struct lw_xml_side {
 	uint8_t attribute;   /* the one under way, of those that count */
 	uint8_t type;        /* the value of that attribute */
 	bool identified;     /* it has an id */
+	bool resource;       /* a slash was read in the value under way */
+	bool foreign;        /* of an iq that came in: somebody else than the server sends it */
 	bool started;        /* anything was sent since the stream had to start */
 	bool closed;         /* the stream has ended */
 };
@@ -54,9 +56,12 @@ struct lw_xml_side {
 struct lw_xmpp {
 	struct lw_xml_side requests;
 	struct lw_xml_side answers;
-	uint64_t ids;  /* the sum of the ids of requests (iq) unanswered */
-	uint32_t owed; /* requests unanswered: iq */
-	uint32_t due;  /* of the stream itself: features, the outcome of authentication */
+	uint64_t ids;    /* the sum of the ids of requests (iq) unanswered */
+	uint64_t server; /* the name that the server's stream gives it */
+	uint64_t from;   /* the sender of the stanza under way, */
+	uint64_t to;     /* and whom it is for, without what stands behind a slash */
+	uint32_t owed;   /* requests unanswered: iq */
+	uint8_t due;     /* of the stream itself: features, the outcome of authentication */
 };
 
 /* For tracker.c. */
