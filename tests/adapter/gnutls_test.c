@@ -399,6 +399,30 @@ static void a_renegotiation_under_way_takes_no_write_and_hides_no_closure(void *
 	end(&s);
 }
 
+static const struct adversary_script goes_on_sending =
+    SCRIPT(HELLO_REQUEST, STEP_DATA(1000), STEP_CLOSE_NOTIFY, STEP_GO);
+
+/* Data that was on its way when GnuTLS began its renegotiation is an error to it. */
+static void data_in_a_renegotiation_is_refused(void **state)
+{
+	struct lw_verdict verdict;
+	struct solo s;
+
+	(void)state;
+	begin_with(&s, GNUTLS_AUTO_REAUTH, LW_VERSION_TLS1_2, &goes_on_sending);
+	shake_hands(&s);
+	spin(&s);
+	assert_true(attach(&s));
+	assert_int_equal(read_on(&s), LW_ERROR);
+	assert_int_equal(s.bytes, 0);
+	spin(&s);
+	lw_verdict(s.stream, &verdict);
+	assert_int_equal(verdict.read, LW_ENDING_FAILED);
+	assert_int_equal(verdict.write, LW_ENDING_ABORTED);
+	assert_int_equal(adversary_subject(s.adversary)->fatals, 1);
+	end(&s);
+}
+
 static int own_error(gnutls_transport_ptr_t ptr)
 {
 	(void)ptr;
@@ -644,6 +668,7 @@ int main(void)
 		cmocka_unit_test(a_write_behind_a_refusal_that_waits_is_sealed),
 		cmocka_unit_test(an_abort_behind_a_refusal_that_waits_leaves),
 		cmocka_unit_test(a_renegotiation_under_way_takes_no_write_and_hides_no_closure),
+		cmocka_unit_test(data_in_a_renegotiation_is_refused),
 		cmocka_unit_test(the_applications_error_function_is_asked),
 		cmocka_unit_test(two_descriptors_serve_one_way_each),
 		cmocka_unit_test(a_record_limit_of_the_applications_is_kept),
