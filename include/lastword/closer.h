@@ -31,8 +31,12 @@ struct lw_closer_options {
 	uint32_t deadline_ms; /* from adding to the verdict, at most */
 	uint64_t drain_bytes; /* drain at most so many behind our FIN */
 	bool verifies;        /* authenticates the peer's close_notify, with keys alone */
-	uint64_t (*now_ms)(void *context); /* NULL: the system's monotonic clock */
-	void *context;                     /* for now_ms(), which any adding thread may call */
+	/*
+	 * NULL: the system's monotonic clock.  Any adding thread may call it, so it must not call
+	 * the closer; it never goes back.
+	 */
+	uint64_t (*now_ms)(void *context);
+	void *context; /* for now_ms() */
 };
 
 /* One connection that is over.  Its descriptor is closed and its memory freed. */
@@ -105,8 +109,9 @@ LW_API LW_MUST_CHECK enum lw_status lw_closer_run(struct lw_closer *c, struct lw
 LW_API size_t lw_closer_count(struct lw_closer *c);
 
 /*
- * Frees the closer.  Connections that are left end as at their deadline: no
- * further byte is sent, their descriptors are closed, nobody is told.  In a
+ * Frees the closer.  Connections that are left end as at their deadline: what
+ * the system takes at once of what was sealed still leaves, their descriptors
+ * are closed, nobody is told.  In a
  * forked child only the child's memory and copies of the descriptors go, and
  * the parent's connections stay as they are.  No other call may be under way.
  * NULL is allowed.
