@@ -164,7 +164,8 @@ void lw_leaver_begin(struct lw_leaver *l)
 	s->limits.drain_bytes = l->drain_bytes; /* the deadline is the closer's */
 	s->limits.drain_timeout_ms = LW_NO_TIMEOUT;
 	s->engine.awaits_peer = true;
-	if (waits) /* perhaps the peer has closed already; then it was first */
+	/* Perhaps the peer has closed already; then it was first.  An unwrap has closed as well. */
+	if (waits && s->engine.transport != LW_TRANSPORT_UNWRAPPING)
 		lw_stream_look(s);
 	if (s->engine.pending)
 		(void)!lw_wire_spill(
@@ -262,12 +263,15 @@ static void hear(struct lw_leaver *l, const uint8_t *bytes, size_t len)
 		become_blind(l);
 }
 
-/* How the input ended, for an engine that can hear it. */
-static void tell_input_end(struct lw_leaver *l)
+/* How the input ended, for an engine that can hear it.  rule: tcp-end-kind-reported */
+static void tell_input_end(struct lw_leaver *l, enum lw_io end, int os_error)
 {
 	const struct lw_boundary *b = l->verifier ? lw_verifier_boundary(l->verifier) : NULL;
 
-	step(l, &(struct lw_engine_event){ .kind = l->peer_fin ? LW_EV_FIN : LW_EV_RESET,
+	step(l, &(struct lw_engine_event){ .kind = end == LW_IO_FIN     ? LW_EV_FIN
+	                                           : end == LW_IO_RESET ? LW_EV_RESET
+	                                                                : LW_EV_READ_ERROR,
+	                                   .os_error = os_error,
 	                                   .place = b ? lw_boundary_place(b) : LW_PLACE_UNKNOWN,
 	                                   .missing = b ? lw_boundary_missing(b) : 0 });
 }
@@ -293,7 +297,7 @@ static void read_on(struct lw_leaver *l, bool ended)
 	l->input_over = true;
 	l->peer_fin = io == LW_IO_FIN;
 	if (!is_blind(l))
-		tell_input_end(l);
+		tell_input_end(l, io, os_error);
 	else if (!l->peer_fin && l->unsent_bytes > 0)
 		send_rest(l); /* it meets the reset as well */
 }

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #define DEADLINE_MS         5000u
 #define EVERY_N_ENDS_BEFORE 400u
@@ -179,6 +180,35 @@ static void fails_at_every_n(void **state)
 	}
 }
 
+/* rule: tcp-end-kind-reported */
+static void who_verifies_tells_an_error_from_a_reset(void **state)
+{
+	const struct adversary_script silent = SCRIPT(STEP_SILENCE, STEP_DATA(10));
+	const struct fault fault = { .call = FAULT_RECV, .how = EIO };
+	struct guest_options o = { .version = LW_VERSION_TLS1_3 };
+	struct lw_closer *c = virtual_closer(DEADLINE_MS, 1u << 20, true);
+	const struct stack *stack;
+	struct guest g;
+
+	(void)state;
+	for (unsigned i = 0; (stack = stack_at(i)) != NULL; i++)
+		if (strcmp(stack->name, "gnutls") == 0)
+			o.stack = stack;
+	if (!o.stack)
+		skip();
+	guest_begin(&g, &o, &silent);
+	assert_int_equal(guest_give(&g, c), LW_OK);
+	assert_int_equal(run_guests(c, &g, 1), 0);
+	adversary_resume(g.adversary);
+	fault_arm(&fault, 0);
+	assert_int_equal(run_guests(c, &g, 1), 1);
+	fault_disarm();
+	assert_int_equal(g.verdict.read, LW_ENDING_FAILED);
+	assert_int_equal(g.verdict.os_error, EIO);
+	lw_closer_free(c);
+	guest_end(&g);
+}
+
 static void every_kind_of_fault_was_met(void **state)
 {
 	(void)state;
@@ -192,7 +222,7 @@ static void every_kind_of_fault_was_met(void **state)
 int main(void)
 {
 	static struct test all[SCENARIOS * KINDS];
-	static struct CMUnitTest tests[SCENARIOS * KINDS + 1];
+	static struct CMUnitTest tests[SCENARIOS * KINDS + 2];
 
 	if (!fault_take_openssl())
 		return 1;
@@ -206,5 +236,7 @@ int main(void)
 		tests[i] = (struct CMUnitTest){ t->name, fails_at_every_n, NULL, NULL, &all[i] };
 	}
 	tests[SCENARIOS * KINDS] = (struct CMUnitTest)cmocka_unit_test(every_kind_of_fault_was_met);
+	tests[SCENARIOS * KINDS + 1] =
+	    (struct CMUnitTest)cmocka_unit_test(who_verifies_tells_an_error_from_a_reset);
 	return run_cases(tests);
 }

@@ -295,6 +295,32 @@ static void a_finished_stream_says_nothing_more(void **state)
 	lw_closer_free(c);
 }
 
+/* Nor is a transport handed back to a closer: an unwrap that is under way becomes a close. */
+static void an_unwrap_under_way_becomes_a_close(void **state)
+{
+	struct lw_closer *c = virtual_closer(100, 100, false);
+	struct lw_closed done;
+	struct lw_verdict v;
+	struct rig r;
+	size_t n;
+
+	(void)state;
+	begin(&r, RIG_BEFORE, true, &answers);
+	assert_int_equal(lw_unwrap(r.stream, NULL, 0, &n), LW_AGAIN);
+	rig_spin(&r);
+	give(c, &r);
+	assert_int_equal(lw_closer_run(c, &done, 1, &n), LW_AGAIN); /* the peer's FIN is missing */
+	rig_spin(&r);
+	assert_true(adversary_subject(r.adversary)->fin);
+	clock_ms += 100;
+	v = verdict_of(c, &r);
+	assert_int_equal(v.read, LW_ENDING_CLOSED);
+	assert_int_equal(v.write, LW_ENDING_CLOSED);
+	assert_int_equal(adversary_subject(r.adversary)->close_notifies, 1);
+	rig_end(&r);
+	lw_closer_free(c);
+}
+
 static void freeing_ends_what_is_left(void **state)
 {
 	struct lw_closer *c = virtual_closer(100, 100, false);
@@ -403,6 +429,7 @@ int main(void)
 		cmocka_unit_test(before_the_handshake_is_done_nothing_ends_properly),
 		cmocka_unit_test(an_abort_is_ended_as_one),
 		cmocka_unit_test(a_finished_stream_says_nothing_more),
+		cmocka_unit_test(an_unwrap_under_way_becomes_a_close),
 		cmocka_unit_test(freeing_ends_what_is_left),
 		cmocka_unit_test(a_full_batch_leaves_the_rest_for_the_next),
 		cmocka_unit_test(the_descriptor_is_ready_at_the_deadline),
