@@ -113,8 +113,8 @@ static int never_wait(gnutls_transport_ptr_t context, unsigned ms)
 }
 
 /* In gnutls_transport.c, which says what they are. */
-extern const struct lw_transport gnutls_functions;
-extern const struct lw_gnutls_functions gnutls_system, gnutls_now;
+extern const struct lw_transport lw_gnutls_transport;
+extern const struct lw_gnutls_functions lw_gnutls_system, lw_gnutls_now;
 
 static int fd_of(gnutls_transport_ptr_t ptr)
 {
@@ -368,9 +368,10 @@ static void detach(void *context)
 	struct lw_gnutls_functions *own = &g->own;
 
 	gnutls_memset(&g->octet, 0, sizeof g->octet);
-	if (own->pull == gnutls_now.pull) { /* a descriptor of the application's may block again */
-		own->pull = gnutls_system.pull;
-		own->push = gnutls_system.push;
+	if (own->pull ==
+	    lw_gnutls_now.pull) { /* a descriptor of the application's may block again */
+		own->pull = lw_gnutls_system.pull;
+		own->push = lw_gnutls_system.push;
 	}
 	gnutls_transport_set_ptr2(g->session, own->pull_ptr, own->push_ptr);
 	gnutls_transport_set_pull_function(g->session, own->pull);
@@ -477,10 +478,10 @@ static const char *find_state(struct gnutls *g)
 
 static void take_over(struct gnutls *g, const struct lw_gnutls_functions *functions)
 {
-	struct lw_transport transport = gnutls_functions;
+	struct lw_transport transport = lw_gnutls_transport;
 
 	transport.context = &g->own;
-	g->own = functions ? *functions : gnutls_now;
+	g->own = functions ? *functions : lw_gnutls_now;
 	gnutls_transport_get_ptr2(g->session, &g->own.pull_ptr, &g->own.push_ptr);
 	if (!functions && g->own.pull_ptr == g->own.push_ptr)
 		lw_wire_use_fd(g->wire, fd_of(g->own.pull_ptr));

@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 
 /* Its context is a struct lw_gnutls_functions. */
-extern const struct lw_transport gnutls_functions;
+extern const struct lw_transport lw_gnutls_transport;
 /* By a descriptor as it was set, and without ever blocking. */
-extern const struct lw_gnutls_functions gnutls_system, gnutls_now;
+extern const struct lw_gnutls_functions lw_gnutls_system, lw_gnutls_now;
 
 static int error_of(const struct lw_gnutls_functions *own)
 {
@@ -72,7 +72,7 @@ static enum lw_io own_send(void *context, const void *buf, size_t len, size_t *n
 	return io == LW_IO_FIN ? LW_IO_AGAIN : io; /* it took nothing */
 }
 
-const struct lw_transport gnutls_functions = { own_recv, own_send, NULL };
+const struct lw_transport lw_gnutls_transport = { own_recv, own_send, NULL };
 
 /* The system's functions, which GnuTLS has inside and does not give out */
 
@@ -102,5 +102,5 @@ static ssize_t push_now(gnutls_transport_ptr_t ptr, const void *buf, size_t len)
 	return send(fd_of(ptr), buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-const struct lw_gnutls_functions gnutls_system = { .pull = system_pull, .push = system_push };
-const struct lw_gnutls_functions gnutls_now = { .pull = pull_now, .push = push_now };
+const struct lw_gnutls_functions lw_gnutls_system = { .pull = system_pull, .push = system_push };
+const struct lw_gnutls_functions lw_gnutls_now = { .pull = pull_now, .push = push_now };

@@ -11,7 +11,13 @@
 #include <string.h>
 
 /* What the state may take. */
+/* XMPP's is the largest: whoever answers an iq must be known by name. */
 _Static_assert(sizeof(((struct lw_tracker *)0)->state) <= 152, "the state is bounded");
+_Static_assert(sizeof(struct lw_http1) <= 128 && sizeof(struct lw_http2) <= 128 &&
+                   sizeof(struct lw_lines) <= 128 && sizeof(struct lw_frames) <= 128 &&
+                   sizeof(struct lw_blocks) <= 128 && sizeof(struct lw_literals) <= 128 &&
+                   sizeof(struct lw_resp) <= 128,
+               "all others' states are smaller");
 
 /* What a way of reading knows of one protocol: a row of its own. */
 union protocol {
