@@ -137,13 +137,10 @@ static unsigned feed_transport(const struct lw_tables *tables, struct lw_engine 
 	return cell->actions;
 }
 
-/* What the write machine is told after every event. */
-static unsigned tell_write(const struct lw_tables *tables, struct lw_engine *e)
+static unsigned tell_write_of_reading(const struct lw_tables *tables, struct lw_engine *e)
 {
 	unsigned actions = 0;
 
-	if (is_latched(e->write))
-		return 0;
 	if (e->read == ENDED(ABORTED))
 		actions |= feed_write(tables, e, LW_W_PEER_ABORTED);
 	if (e->read == ENDED(FAILED))
@@ -151,6 +148,18 @@ static unsigned tell_write(const struct lw_tables *tables, struct lw_engine *e)
 	if (e->read == ENDED(CLOSED) &&
 	    e->row->on_peer_close == LW_ANSWER_AND_DISCARD) /* rule: no-forced-answer */
 		actions |= feed_write(tables, e, LW_W_ANSWER);
+	return actions;
+}
+
+/* What the write machine is told after every event. */
+static unsigned tell_write(const struct lw_tables *tables, struct lw_engine *e)
+{
+	unsigned actions = 0;
+
+	if (is_latched(e->write))
+		return 0;
+	if (is_latched(e->read))
+		actions |= tell_write_of_reading(tables, e);
 	if (!e->pending)
 		actions |= feed_write(tables, e, LW_W_SEALED);
 	return actions;
