@@ -281,4 +281,4 @@ class Generator(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    tap.main()
+    tap.main(seconds=240)  # a program run for each sign of each entry, under the sanitizers as well
