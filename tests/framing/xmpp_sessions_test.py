@@ -32,16 +32,23 @@ HEADER = (b"<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stre
           b"to='localhost' version='1.0'>")
 
 
-def ends_of_elements(document):
-    """The offsets behind which expat stands between two elements of a stream, whitespace aside."""
-    parser, depth, ends = expat.ParserCreate(), [0], []
+def depth_of(document):
+    """Elements that expat has open behind these octets, given to it at once: it may put off what comes singly."""
+    parser, depth = expat.ParserCreate(), [0]
     parser.StartElementHandler = lambda *_: depth.__setitem__(0, depth[0] + 1)
     parser.EndElementHandler = lambda *_: depth.__setitem__(0, depth[0] - 1)
+    parser.Parse(document, False)
+    return depth[0]
+
+
+def ends_of_elements(document):
+    """The offsets behind which expat stands between two elements of a stream, whitespace aside."""
+    ends = []
     for offset, octet in enumerate(document, 1):
-        before = depth[0]
-        parser.Parse(bytes([octet]), False)
-        if octet == ord(">") and depth[0] <= 1 and (before != depth[0] or depth[0] == 1):
-            ends.append(offset)
+        if octet == ord(">"):
+            before, depth = depth_of(document[:offset - 1]), depth_of(document[:offset])
+            if depth <= 1 and (before != depth or depth == 1):
+                ends.append(offset)
     return ends
 
 
