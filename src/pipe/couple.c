@@ -1,0 +1,2 @@
+/* couple: see couple.h. */
+#include "pipe/couple.h"

@@ -1,0 +1,2 @@
+/* admin: see admin.h. */
+#include "relay/admin.h"

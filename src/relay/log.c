@@ -1,0 +1,2 @@
+/* log: see log.h. */
+#include "relay/log.h"

@@ -1,0 +1,2 @@
+/* manager: see manager.h. */
+#include "relay/manager.h"

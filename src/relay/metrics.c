@@ -1,0 +1,2 @@
+/* metrics: see metrics.h. */
+#include "relay/metrics.h"

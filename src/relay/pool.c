@@ -1,0 +1,2 @@
+/* pool: see pool.h. */
+#include "relay/pool.h"

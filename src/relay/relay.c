@@ -1,0 +1,2 @@
+/* relay: see relay.h. */
+#include "relay/relay.h"

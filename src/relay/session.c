@@ -1,0 +1,2 @@
+/* session: see session.h. */
+#include "relay/session.h"

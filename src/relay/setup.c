@@ -1,0 +1,2 @@
+/* setup: see setup.h. */
+#include "relay/setup.h"

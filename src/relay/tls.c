@@ -1,0 +1,2 @@
+/* tls: see tls.h. */
+#include "relay/tls.h"

@@ -1,0 +1,2 @@
+/* worker: see worker.h. */
+#include "relay/worker.h"
