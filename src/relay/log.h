@@ -1,5 +1,8 @@
 /* log: one line a connection, its outcome first, and lines about the relay itself; logfmt or JSON.
- * Any thread; a line is written whole, with one write(2).
+ * Any thread; a line is written whole, with one write(2), and nobody waits: a line that a full pipe
+ * or disk does not take is lost and counted, and the next one that is taken follows a line
+ * `log_lost lines=N`.  The time stands last; where the journal reads standard error, logfmt leaves
+ * it to the journal.  SIGPIPE is the caller's to ignore.
  */
 #ifndef RELAY_LOG_H
 #define RELAY_LOG_H
@@ -52,12 +55,16 @@ struct log;
 LW_MUST_CHECK struct log *log_open(enum relay_log_format format, const char *file,
                                    bool logs_connections, struct failure *f);
 
-/* Opens the file afresh, for rotation; keeps the old one if it cannot. */
+/* Opens the file afresh, for rotation; keeps the old one if it cannot.  One thread at a time. */
 LW_MUST_CHECK bool log_reopen(struct log *log, struct failure *f);
 
+/* Probes are never logged; without `logs_connections` only what is REPORTED or graver. */
 void log_connection(struct log *log, const struct log_record *r);
 
-/* About the relay itself: "started", "reloaded", ... and key, value pairs up to NULL. */
+/*
+ * About the relay itself: "started", "reloaded", ... and key, value pairs up to a NULL key, at most
+ * 30; a pair whose value is NULL is left out.  Event and keys are plain words.
+ */
 void log_event(struct log *log, const char *event, ...) __attribute__((sentinel));
 
 void log_close(struct log *log);

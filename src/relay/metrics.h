@@ -19,6 +19,7 @@ struct metrics {
 	atomic_uint_fast64_t outcomes[OUTCOMES];
 	atomic_uint_fast64_t bytes_in, bytes_out, bytes_lost;
 	atomic_uint_fast64_t endings[METRICS_LEGS][METRICS_ENDINGS];
+	/* handshakes: all that were done; resumed: those among them */
 	atomic_uint_fast64_t handshakes[METRICS_LEGS], resumed[METRICS_LEGS],
 	    handshakes_failed[METRICS_LEGS];
 	atomic_uint_fast64_t laundering_prevented;
@@ -31,8 +32,8 @@ struct metrics {
 
 /* What concerns the process. */
 struct metrics_process {
-	uint64_t started_s; /* Unix time */
-	uint64_t reloads, reloads_failed;
+	uint64_t started_s;               /* Unix time */
+	uint64_t reloads, reloads_failed; /* reloads: those that worked */
 	bool is_draining;
 	const char *version;
 };
