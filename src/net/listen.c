@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "net/dial.h"
@@ -67,6 +69,91 @@ int listen_open(const struct address *a, struct failure *f)
 		explain(a, errno, f);
 	freeaddrinfo(list);
 	return fd;
+}
+
+static const char *unix_next_step(int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+		return "another program listens there; write another path";
+	case EEXIST:
+		return "move that file away, or write another path";
+	case ENOENT:
+	case ENOTDIR:
+		return "make its folder first";
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return "its folder must let us write";
+	default:
+		return "try another path";
+	}
+}
+
+/* Takes away what an earlier program left; false with errno where something else is in the way. */
+static bool clear_path(const struct sockaddr_un *place)
+{
+	struct stat what;
+	int fd, error;
+
+	if (lstat(place->sun_path, &what) != 0)
+		return errno == ENOENT;
+	errno = EEXIST;
+	if (!S_ISSOCK(what.st_mode))
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (fd < 0)
+		return false;
+	error = EADDRINUSE;
+	if (prepare(fd) && connect(fd, (const struct sockaddr *)place, sizeof *place) != 0 &&
+	    errno == ECONNREFUSED)
+		error = unlink(place->sun_path) == 0 ? 0 : errno;
+	(void)close(fd);
+	errno = error;
+	return error == 0;
+}
+
+static int bind_unix(const struct sockaddr_un *place)
+{
+	int fd, error;
+
+	if (!clear_path(place))
+		return -1;
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (fd < 0)
+		return -1;
+	if (prepare(fd) && bind(fd, (const struct sockaddr *)place, sizeof *place) == 0) {
+		if (listen(fd, SOMAXCONN) == 0)
+			return fd;
+		error = errno;
+		(void)unlink(place->sun_path);
+		errno = error;
+	}
+	error = errno;
+	(void)close(fd);
+	errno = error;
+	return -1;
+}
+
+int listen_open_unix(const char *path, struct failure *f)
+{
+	struct sockaddr_un place = { .sun_family = AF_UNIX };
+	char reason[64];
+	int fd;
+
+	if (path[0] == '\0' || strlen(path) >= sizeof place.sun_path) {
+		failure_set(f, "cannot listen on '%s': a socket's path has 1 to %zu characters",
+		            path, sizeof place.sun_path - 1);
+		return -1;
+	}
+	memcpy(place.sun_path, path, strlen(path));
+	fd = bind_unix(&place);
+	if (fd >= 0)
+		return fd;
+	if (strerror_r(errno, reason, sizeof reason) != 0)
+		(void)snprintf(reason, sizeof reason, "error %d", errno);
+	failure_set(f, "cannot listen on %s: %s; %s", path, reason, unix_next_step(errno));
+	return -1;
 }
 
 bool listen_text(int fd, char *buf, size_t cap)

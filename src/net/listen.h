@@ -1,4 +1,4 @@
-/* listen: a listening TCP socket on an address as a person writes it. */
+/* listen: a listening socket: TCP on an address as a person writes it, or Unix at a path. */
 #ifndef NET_LISTEN_H
 #define NET_LISTEN_H
 
@@ -13,6 +13,12 @@
  * host name is looked up, which may block; numeric hosts are not.
  */
 LW_MUST_CHECK int listen_open(const struct address *a, struct failure *f);
+
+/*
+ * The same at a path.  A socket there that nobody listens on is replaced; one that answers, and any
+ * other file, is left alone.  The caller unlinks the path when it is done.
+ */
+LW_MUST_CHECK int listen_open_unix(const char *path, struct failure *f);
 
 /* Where a socket is bound, as "127.0.0.1:4433" or "[::1]:4433": for port 0, the one chosen. */
 LW_MUST_CHECK bool listen_text(int fd, char *buf, size_t cap);

@@ -12,7 +12,8 @@ struct admin;
 
 struct admin_options {
 	const struct relay_place *place;
-	int fd; /* a listening socket to use instead of opening one, or -1 */
+	int fd; /* a listening socket to use instead of opening one, or -1; taken over in any case
+	         */
 	void (*print_metrics)(FILE *out, void *context);
 	bool (*is_ready)(void *context);
 	void *context;
@@ -24,6 +25,7 @@ LW_MUST_CHECK struct admin *admin_start(const struct admin_options *o, struct fa
 /* Where it listens, as "127.0.0.1:9180" or a path: for port 0, the one chosen. */
 const char *admin_place(const struct admin *a);
 
+/* Waits for an answer that is under way.  NULL does nothing. */
 void admin_stop(struct admin *a);
 
 #endif
