@@ -11,6 +11,7 @@ static bool type_is(const json_t *value, const char *type)
 	       (strcmp(type, "string") == 0 && json_is_string(value)) ||
 	       (strcmp(type, "boolean") == 0 && json_is_boolean(value)) ||
 	       (strcmp(type, "integer") == 0 && json_is_integer(value)) ||
+	       (strcmp(type, "number") == 0 && json_is_number(value)) ||
 	       (strcmp(type, "array") == 0 && json_is_array(value)) ||
 	       (strcmp(type, "null") == 0 && json_is_null(value));
 }
@@ -35,19 +36,32 @@ static bool among(const json_t *list, const json_t *value)
 
 static bool fits(const json_t *root, const json_t *schema, const json_t *value);
 
-static bool properties_fit(const json_t *root, const json_t *properties, const json_t *value)
+static bool properties_fit(const json_t *root, const json_t *schema, const json_t *value)
 {
+	const json_t *properties = json_object_get(schema, "properties");
+	const json_t *others = json_object_get(schema, "additionalProperties");
 	const char *name;
 	json_t *member;
 
 	json_object_foreach((json_t *)value, name, member)
 	{
-		const json_t *schema = json_object_get(properties, name);
+		const json_t *rule = json_object_get(properties, name);
 
-		if (schema == NULL || !fits(root, schema, member)) /* no additional properties */
+		if (rule == NULL && json_is_object(others))
+			rule = others;
+		if (rule == NULL || !fits(root, rule, member)) /* no additional properties */
 			return false;
 	}
 	return true;
+}
+
+static bool one_fits(const json_t *root, const json_t *schemas, const json_t *value)
+{
+	size_t fitting = 0;
+
+	for (size_t i = 0; i < json_array_size(schemas); i++)
+		fitting += fits(root, json_array_get(schemas, i), value);
+	return fitting == 1;
 }
 
 static bool items_fit(const json_t *root, const json_t *schema, const json_t *value)
@@ -66,7 +80,9 @@ static bool has_all(const json_t *required, const json_t *value)
 	return true;
 }
 
-static bool word_fits(const json_t *root, const char *word, const json_t *rule, const json_t *value)
+/* `rule` is what `schema` says under `word`. */
+static bool word_fits(const json_t *root, const json_t *schema, const char *word,
+                      const json_t *rule, const json_t *value)
 {
 	static const char *const silent[] = { "$schema", "$id", "title", "description", "$defs" };
 
@@ -80,7 +96,7 @@ static bool word_fits(const json_t *root, const char *word, const json_t *rule, 
 	if (strcmp(word, "enum") == 0)
 		return among(rule, value);
 	if (strcmp(word, "minimum") == 0)
-		return json_integer_value(value) >= json_integer_value(rule);
+		return json_number_value(value) >= json_number_value(rule);
 	if (strcmp(word, "minLength") == 0)
 		return !json_is_string(value) ||
 		       json_string_length(value) >= (size_t)json_integer_value(rule);
@@ -89,9 +105,11 @@ static bool word_fits(const json_t *root, const char *word, const json_t *rule, 
 	if (strcmp(word, "required") == 0)
 		return has_all(rule, value);
 	if (strcmp(word, "additionalProperties") == 0)
-		return json_is_false(rule);
+		return json_is_false(rule) || json_is_object(rule);
 	if (strcmp(word, "properties") == 0)
-		return properties_fit(root, rule, value);
+		return properties_fit(root, schema, value);
+	if (strcmp(word, "oneOf") == 0)
+		return one_fits(root, rule, value);
 	if (strcmp(word, "items") == 0)
 		return items_fit(root, rule, value);
 	if (strcmp(word, "$ref") == 0) {
@@ -110,7 +128,7 @@ static bool fits(const json_t *root, const json_t *schema, const json_t *value)
 
 	assert_non_null(schema);
 	json_object_foreach((json_t *)schema, word,
-	                    rule) if (!word_fits(root, word, rule, value)) return false;
+	                    rule) if (!word_fits(root, schema, word, rule, value)) return false;
 	return true;
 }
 
