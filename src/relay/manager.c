@@ -15,6 +15,9 @@
 
 #include "net/dial.h"
 
+/* For what comes behind the deadline that was told: threads that end, memory that is freed. */
+enum { GRACE_US = 10 * 1000 * 1000 };
+
 /* What was handed over and is still here. */
 static struct {
 	int *fds;
@@ -157,9 +160,12 @@ void manager_reloading(void)
 	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reloading", us);
 }
 
-void manager_stopping(const char *status)
+void manager_stopping(const char *status, uint64_t within_ms)
 {
-	(void)sd_notifyf(0, "STOPPING=1\nSTATUS=%.*s", first_line(status), status);
+	uint64_t us = within_ms > UINT32_MAX ? UINT64_C(1000) * UINT32_MAX : within_ms * 1000;
+
+	(void)sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=%.*s",
+	                 us + GRACE_US, first_line(status), status);
 }
 
 void manager_status(const char *status)

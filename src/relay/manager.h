@@ -17,7 +17,9 @@ size_t manager_close_rest(void);
 
 void manager_ready(const char *status); /* READY=1, and when a reload is over */
 void manager_reloading(void);
-void manager_stopping(const char *status);
+/* We end, and may take so long: the manager does not kill us before that, whatever its unit says.
+ */
+void manager_stopping(const char *status, uint64_t within_ms);
 void manager_status(const char *status);
 
 /* How often WATCHDOG=1 is wanted, in milliseconds; 0: never. */

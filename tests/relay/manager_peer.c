@@ -62,7 +62,7 @@ static void obey(char *line)
 	else if (strcmp(line, "reloading") == 0)
 		manager_reloading();
 	else if (strcmp(line, "stopping") == 0)
-		manager_stopping(text);
+		manager_stopping(text, 120000);
 	else if (strcmp(line, "status") == 0)
 		manager_status(text);
 	else if (strcmp(line, "alive") == 0)

@@ -111,8 +111,9 @@ class Words(unittest.TestCase):
         self.assertEqual(told["RELOADING"], "1")
         self.assertTrue(before <= int(told["MONOTONIC_USEC"]) <= after, told)
 
-    def test_stopping(self):
-        self.assertEqual(self.say("stopping drains 3 connections"), {"STOPPING": "1", "STATUS": "drains 3 connections"})
+    def test_stopping_says_how_long_it_may_take(self):
+        self.assertEqual(self.say("stopping drains 3 connections"),
+                         {"STOPPING": "1", "STATUS": "drains 3 connections", "EXTEND_TIMEOUT_USEC": "130000000"})
 
     def test_status(self):
         self.assertEqual(self.say("status all is well"), {"STATUS": "all is well"})
