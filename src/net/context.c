@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* The first error on the queue is the cause; what is behind it only names who passed it on. */
-static const char *reason(void)
+const char *context_reason(void)
 {
 	unsigned long error = ERR_peek_error();
 	const char *text = NULL;
@@ -64,14 +64,15 @@ static bool set_versions(SSL_CTX *ctx, const char *text, struct failure *f)
 	if (least < TLS1_2_VERSION) {
 		SSL_CTX_set_security_level(ctx, 0);
 		if (SSL_CTX_set_cipher_list(ctx, "DEFAULT:@SECLEVEL=0") != 1) {
-			failure_set(f, "--tls %s: %s", range, reason());
+			failure_set(f, "--tls %s: %s", range, context_reason());
 			return false;
 		}
 	}
 	if (SSL_CTX_set_min_proto_version(ctx, least) == 1 &&
 	    SSL_CTX_set_max_proto_version(ctx, most) == 1)
 		return true;
-	failure_set(f, "--tls %s: this OpenSSL refuses these versions: %s", range, reason());
+	failure_set(f, "--tls %s: this OpenSSL refuses these versions: %s", range,
+	            context_reason());
 	return false;
 }
 
@@ -88,7 +89,7 @@ static bool set_roots(SSL_CTX *ctx, const struct context_options *o, struct fail
 			failure_set(f,
 			            "cannot load the system's root certificates: %s; give "
 			            "--cacert FILE",
-			            reason());
+			            context_reason());
 		return loaded;
 	}
 	if (stat(o->cacert, &status) != 0) {
@@ -99,7 +100,7 @@ static bool set_roots(SSL_CTX *ctx, const struct context_options *o, struct fail
 	                                 : SSL_CTX_load_verify_file(ctx, o->cacert) == 1;
 	if (!loaded)
 		failure_set(f, "--cacert %s: no certificate in PEM could be read: %s", o->cacert,
-		            reason());
+		            context_reason());
 	return loaded;
 }
 
@@ -114,7 +115,7 @@ static bool set_certificate(SSL_CTX *ctx, const struct context_options *o, struc
 	}
 	if (SSL_CTX_use_certificate_chain_file(ctx, o->certificate) != 1) {
 		failure_set(f, "--cert %s: no certificate in PEM could be read: %s", o->certificate,
-		            reason());
+		            context_reason());
 		return false;
 	}
 	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
@@ -127,14 +128,13 @@ static bool set_certificate(SSL_CTX *ctx, const struct context_options *o, struc
 			failure_set(
 			    f,
 			    "--key %s: no key in PEM that fits the certificate could be read: %s",
-			    key, reason());
+			    key, context_reason());
 		return false;
 	}
 	return true;
 }
 
-/* "h2,http/1.1" as lengths and names; 0 when it is no such list or too long. */
-static unsigned alpn_wire(const char *list, unsigned char *wire, size_t cap)
+unsigned context_alpn_wire(const char *list, unsigned char *wire, size_t cap)
 {
 	size_t at = 0;
 
@@ -159,7 +159,7 @@ static bool set_alpn(SSL_CTX *ctx, const struct context_options *o, struct failu
 
 	if (o->alpn == NULL)
 		return true;
-	n = alpn_wire(o->alpn, wire, sizeof wire);
+	n = context_alpn_wire(o->alpn, wire, sizeof wire);
 	if (n > 0 && SSL_CTX_set_alpn_protos(ctx, wire, n) == 0)
 		return true;
 	failure_set(f, "--alpn %s: write names of 1 to 255 characters with commas between",
@@ -243,8 +243,7 @@ static int refused_index(void)
 	return index;
 }
 
-/* Decides nothing; keeps the peer's certificate if it is the one that is refused. */
-static int keep_refused(int accepted, X509_STORE_CTX *store)
+int context_keep_refused(int accepted, X509_STORE_CTX *store)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	X509 *x509 = X509_STORE_CTX_get0_cert(store);
@@ -267,10 +266,11 @@ SSL_CTX *context_new_client(const struct context_options *o, struct failure *f)
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
 	if (ctx == NULL) {
-		failure_set(f, "cannot make a TLS context: %s", reason());
+		failure_set(f, "cannot make a TLS context: %s", context_reason());
 		return NULL;
 	}
-	SSL_CTX_set_verify(ctx, o->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, keep_refused);
+	SSL_CTX_set_verify(ctx, o->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
+	                   context_keep_refused);
 	if (set_versions(ctx, o->versions, f) && set_roots(ctx, o, f) &&
 	    set_certificate(ctx, o, f) && set_alpn(ctx, o, f) && set_keylog(ctx, o, f))
 		return ctx;
@@ -278,12 +278,11 @@ SSL_CTX *context_new_client(const struct context_options *o, struct failure *f)
 	return NULL;
 }
 
-/* The server's choice: the first name of its own list that the client knows. */
 static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_bytes,
                        const unsigned char *in, unsigned in_bytes, void *list)
 {
 	unsigned char wire[512], *chosen = NULL;
-	unsigned n = alpn_wire(list, wire, sizeof wire);
+	unsigned n = context_alpn_wire(list, wire, sizeof wire);
 
 	(void)ssl;
 	if (SSL_select_next_proto(&chosen, out_bytes, wire, n, in, in_bytes) !=
@@ -296,34 +295,48 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_b
 	return SSL_TLSEXT_ERR_OK;
 }
 
+void context_choose_alpn(SSL_CTX *ctx, const char *list)
+{
+	SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, (void *)(uintptr_t)list);
+}
+
 SSL_CTX *context_new_server(const struct context_options *o, struct failure *f)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
 	if (ctx == NULL) {
-		failure_set(f, "cannot make a TLS context: %s", reason());
+		failure_set(f, "cannot make a TLS context: %s", context_reason());
 		return NULL;
 	}
 	if (set_versions(ctx, o->versions, f) && set_certificate(ctx, o, f) &&
 	    set_alpn(ctx, o, f) && set_keylog(ctx, o, f)) {
 		if (o->alpn != NULL)
-			SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, (void *)(uintptr_t)o->alpn);
+			context_choose_alpn(ctx, o->alpn);
 		return ctx;
 	}
 	SSL_CTX_free(ctx);
 	return NULL;
 }
 
-/* An IP address is checked against the certificate's addresses, and is never sent as a name. */
-static bool set_name(SSL *ssl, const char *name)
+bool context_check_name(SSL *ssl, const char *name)
 {
-	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-
-	if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1)
+	if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1)
 		return true;
 	ERR_clear_error();
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+	return SSL_set1_host(ssl, name) == 1;
+}
+
+bool context_send_name(SSL *ssl, const char *name)
+{
+	ASN1_OCTET_STRING *address = a2i_IPADDRESS(name);
+
+	if (address != NULL) {
+		ASN1_OCTET_STRING_free(address);
+		return true;
+	}
+	ERR_clear_error();
+	return SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
 SSL *context_connect(SSL_CTX *ctx, int fd, const char *host, const char *servername,
@@ -332,11 +345,12 @@ SSL *context_connect(SSL_CTX *ctx, int fd, const char *host, const char *servern
 	const char *name = servername != NULL ? servername : host;
 	SSL *ssl = SSL_new(ctx);
 
-	if (ssl != NULL && set_name(ssl, name) && SSL_set_fd(ssl, fd) == 1) {
+	if (ssl != NULL && context_check_name(ssl, name) && context_send_name(ssl, name) &&
+	    SSL_set_fd(ssl, fd) == 1) {
 		SSL_set_connect_state(ssl);
 		return ssl;
 	}
-	failure_set(f, "cannot prepare TLS for %s: %s", name, reason());
+	failure_set(f, "cannot prepare TLS for %s: %s", name, context_reason());
 	SSL_free(ssl);
 	return NULL;
 }
@@ -349,7 +363,7 @@ SSL *context_accept(SSL_CTX *ctx, int fd, struct failure *f)
 		SSL_set_accept_state(ssl);
 		return ssl;
 	}
-	failure_set(f, "cannot prepare TLS: %s", reason());
+	failure_set(f, "cannot prepare TLS: %s", context_reason());
 	SSL_free(ssl);
 	return NULL;
 }

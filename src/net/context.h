@@ -38,6 +38,29 @@ LW_MUST_CHECK SSL *context_connect(SSL_CTX *ctx, int fd, const char *host, const
 /* The certificate that verification refused, or NULL; OpenSSL itself forgets it.  Borrowed. */
 const X509 *context_refused_certificate(const SSL *ssl);
 
+/* Decides nothing: a verify callback that keeps the certificate for context_refused_certificate().
+ */
+int context_keep_refused(int accepted, X509_STORE_CTX *store);
+
+/*
+ * The name or address that the peer's certificate has to carry, and the server name that is sent,
+ * which an address never is.  False: OpenSSL refuses it.
+ */
+LW_MUST_CHECK bool context_check_name(SSL *ssl, const char *name);
+LW_MUST_CHECK bool context_send_name(SSL *ssl, const char *name);
+
+/* "h2,http/1.1" as lengths and names; 0 when it is no such list or too long. */
+LW_MUST_CHECK unsigned context_alpn_wire(const char *list, unsigned char *wire, size_t cap);
+
+/*
+ * Lets a server choose: the first name of its own list that the client knows, else the alert
+ * no_application_protocol.  The list has a wire form of at most 512 bytes, and outlives `ctx`.
+ */
+void context_choose_alpn(SSL_CTX *ctx, const char *list);
+
+/* Why OpenSSL's last calls failed, a few words; its queue is empty then.  Static. */
+const char *context_reason(void);
+
 /* An SSL in the server's role on `fd`. */
 LW_MUST_CHECK SSL *context_accept(SSL_CTX *ctx, int fd, struct failure *f);
 
