@@ -23,11 +23,11 @@ struct certificate {
 	X509 *x509;
 };
 
-static bool add_extension(X509 *x509, int nid, const char *value)
+static bool add_extension(X509 *x509, X509 *issuer, int nid, const char *value)
 {
 	X509V3_CTX context;
 	X509V3_set_ctx_nodb(&context);
-	X509V3_set_ctx(&context, x509, x509, NULL, NULL, 0);
+	X509V3_set_ctx(&context, issuer, x509, NULL, NULL, 0);
 	X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
 	if (extension == NULL)
 		return false;
@@ -47,34 +47,57 @@ static bool set_serial(X509 *x509)
 	return set;
 }
 
-static bool fill(X509 *x509, EVP_PKEY *key, const char *common_name, const char *alt_names)
+static bool set_validity(X509 *x509, const struct certificate_order *o)
 {
-	X509_NAME *name = X509_get_subject_name(x509);
-	return X509_set_version(x509, X509_VERSION_3) == 1 && set_serial(x509) &&
-	       X509_gmtime_adj(X509_getm_notBefore(x509), -VALID_BEFORE_S) != NULL &&
-	       X509_gmtime_adj(X509_getm_notAfter(x509), VALID_AFTER_S) != NULL &&
-	       X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
-	                                  (const unsigned char *)common_name, -1, -1, 0) == 1 &&
-	       X509_set_issuer_name(x509, name) == 1 && X509_set_pubkey(x509, key) == 1 &&
-	       add_extension(x509, NID_basic_constraints, "critical,CA:TRUE") &&
-	       add_extension(x509, NID_subject_alt_name, alt_names) &&
-	       add_extension(x509, NID_subject_key_identifier, "hash") &&
-	       X509_sign(x509, key, EVP_sha256()) > 0;
+	const bool is_usual = o->starts_s == 0 && o->ends_s == 0;
+
+	return X509_gmtime_adj(X509_getm_notBefore(x509),
+	                       is_usual ? -VALID_BEFORE_S : o->starts_s) != NULL &&
+	       X509_gmtime_adj(X509_getm_notAfter(x509), is_usual ? VALID_AFTER_S : o->ends_s) !=
+	           NULL;
 }
 
-struct certificate *certificate_new(const char *common_name, const char *alt_names)
+static bool fill(struct certificate *c, const struct certificate_order *o)
+{
+	const char *common_name = o->common_name != NULL ? o->common_name : "localhost";
+	const char *alt_names =
+	    o->alt_names != NULL ? o->alt_names : "DNS:localhost,IP:127.0.0.1,IP:::1";
+	const struct certificate *issuer = o->issuer != NULL ? o->issuer : c;
+	const bool is_ca = o->is_ca || o->issuer == NULL;
+	X509_NAME *name = X509_get_subject_name(c->x509);
+
+	return X509_set_version(c->x509, X509_VERSION_3) == 1 && set_serial(c->x509) &&
+	       set_validity(c->x509, o) &&
+	       X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+	                                  (const unsigned char *)common_name, -1, -1, 0) == 1 &&
+	       X509_set_issuer_name(c->x509, X509_get_subject_name(issuer->x509)) == 1 &&
+	       X509_set_pubkey(c->x509, c->key) == 1 &&
+	       add_extension(c->x509, issuer->x509, NID_basic_constraints,
+	                     is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE") &&
+	       add_extension(c->x509, issuer->x509, NID_subject_alt_name, alt_names) &&
+	       add_extension(c->x509, issuer->x509, NID_subject_key_identifier, "hash") &&
+	       X509_sign(c->x509, issuer->key, EVP_sha256()) > 0;
+}
+
+struct certificate *certificate_make(const struct certificate_order *o)
 {
 	struct certificate *c = calloc(1, sizeof *c);
 	if (c == NULL)
 		return NULL;
-	c->key = EVP_EC_gen("P-256");
+	c->key = o->is_rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
 	c->x509 = X509_new();
-	if (c->key != NULL && c->x509 != NULL &&
-	    fill(c->x509, c->key, common_name != NULL ? common_name : "localhost",
-	         alt_names != NULL ? alt_names : "DNS:localhost,IP:127.0.0.1,IP:::1"))
+	if (c->key != NULL && c->x509 != NULL && fill(c, o))
 		return c;
 	certificate_free(c);
 	return NULL;
+}
+
+struct certificate *certificate_new(const char *common_name, const char *alt_names)
+{
+	const struct certificate_order order = { .common_name = common_name,
+		                                 .alt_names = alt_names };
+
+	return certificate_make(&order);
 }
 
 bool certificate_present(const struct certificate *c, SSL_CTX *ctx)
@@ -126,6 +149,59 @@ bool certificate_write(const struct certificate *c, const char *certificate_path
 	bool shared = key_path != NULL && strcmp(certificate_path, key_path) == 0;
 	FILE *file = open_private(certificate_path, shared ? O_APPEND : O_TRUNC);
 	return file != NULL && close_written(file, PEM_write_X509(file, c->x509) == 1);
+}
+
+static bool add_revoked(X509_CRL *list, const struct certificate *c, ASN1_TIME *when)
+{
+	X509_REVOKED *revoked = X509_REVOKED_new();
+	if (revoked == NULL)
+		return false;
+	if (X509_REVOKED_set_serialNumber(revoked, X509_get_serialNumber(c->x509)) == 1 &&
+	    X509_REVOKED_set_revocationDate(revoked, when) == 1 &&
+	    X509_CRL_add0_revoked(list, revoked) == 1)
+		return true;
+	X509_REVOKED_free(revoked);
+	return false;
+}
+
+static bool fill_revoked(X509_CRL *list, const struct certificate *issuer,
+                         const struct certificate *const *revoked, size_t count)
+{
+	ASN1_TIME *from = X509_gmtime_adj(NULL, -VALID_BEFORE_S);
+	ASN1_TIME *to = X509_gmtime_adj(NULL, VALID_AFTER_S);
+	bool filled = from != NULL && to != NULL && X509_CRL_set_version(list, 1) == 1 &&
+	              X509_CRL_set_issuer_name(list, X509_get_subject_name(issuer->x509)) == 1 &&
+	              X509_CRL_set1_lastUpdate(list, from) == 1 &&
+	              X509_CRL_set1_nextUpdate(list, to) == 1;
+	for (size_t i = 0; i < count; i++)
+		filled = filled && add_revoked(list, revoked[i], from);
+	ASN1_TIME_free(from);
+	ASN1_TIME_free(to);
+	return filled && X509_CRL_sign(list, issuer->key, EVP_sha256()) > 0;
+}
+
+bool certificate_write_revoked(const struct certificate *issuer,
+                               const struct certificate *const *revoked, size_t count,
+                               const char *path)
+{
+	X509_CRL *list = X509_CRL_new();
+	FILE *file = list != NULL && fill_revoked(list, issuer, revoked, count)
+	                 ? open_private(path, O_TRUNC)
+	                 : NULL;
+	bool written = file != NULL && close_written(file, PEM_write_X509_CRL(file, list) == 1);
+	X509_CRL_free(list);
+	return written;
+}
+
+bool certificate_fingerprint(const struct certificate *c, char hex[65])
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+	if (X509_digest(c->x509, EVP_sha256(), digest, &n) != 1)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		(void)snprintf(hex + 2 * (size_t)i, 3, "%02x", digest[i]);
+	return true;
 }
 
 static bool take_text(BIO *bio, bool printed, char *text, size_t cap)

@@ -8,7 +8,31 @@
 #include <openssl/ssl.h>
 #include <stdbool.h>
 
-struct certificate; /* an EC P-256 key and a certificate, valid from yesterday for 30 days */
+struct certificate; /* a key and a certificate */
+
+/* What a certificate is to be; all zero is the one that certificate_new(NULL, NULL) makes. */
+struct certificate_order {
+	const char *common_name;          /* NULL: "localhost" */
+	const char *alt_names;            /* in OpenSSL's syntax; NULL: localhost's, as below */
+	const struct certificate *issuer; /* NULL: signed by itself, and then a CA */
+	bool is_ca;                       /* it may issue others */
+	bool is_rsa;                      /* RSA with 2048 bits instead of EC P-256 */
+	int starts_s, ends_s;             /* from now; both 0: valid from yesterday for 30 days */
+};
+
+/* NULL: out of memory, no randomness, or names that OpenSSL refuses.  The caller frees it. */
+LW_MUST_CHECK struct certificate *certificate_make(const struct certificate_order *o);
+
+/*
+ * Writes the revocation list of a CA as PEM: it names `count` certificates, and is in force
+ * from yesterday for 30 days.  False: memory, or errno says why.
+ */
+LW_MUST_CHECK bool certificate_write_revoked(const struct certificate *issuer,
+                                             const struct certificate *const *revoked, size_t count,
+                                             const char *path);
+
+/* Its SHA-256 fingerprint: 64 digits in hex. */
+LW_MUST_CHECK bool certificate_fingerprint(const struct certificate *c, char hex[65]);
 
 /*
  * A new key and certificate.  `common_name` NULL takes "localhost"; `alt_names` is in OpenSSL's
