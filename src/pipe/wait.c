@@ -104,9 +104,10 @@ static void on_lookup(uv_getaddrinfo_t *request, int status, struct addrinfo *li
 	free(l);
 }
 
-int wait_lookup_error(int uv_error)
+/* libuv has its own numbers for what getaddrinfo() says. */
+static int eai_of(int error)
 {
-	switch (uv_error) {
+	switch (error) {
 	case 0:
 		return 0;
 	case UV_EAI_AGAIN:
@@ -149,7 +150,7 @@ enum wait_result wait_lookup(uv_loop_t *loop, const char *host, const char *port
 		return result_of(&w, interrupted);
 	}
 	*list = l->list;
-	*error = wait_lookup_error(l->error);
+	*error = eai_of(l->error);
 	free(l);
 	return WAIT_READY;
 }
