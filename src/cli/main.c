@@ -3,8 +3,8 @@
  * that what it said has left standard output.  The usage text comes from the
  * table alone.
  */
-#include "cli/match.h"
 #include "cli/verb.h"
+#include "net/letters.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -43,7 +43,7 @@ static const struct verb *find_nearest(const char *name)
 	unsigned best = NEAR + 1;
 
 	for (const struct verb *const *verb = verbs; *verb != NULL; verb++) {
-		unsigned between = match_letters_between(name, (*verb)->name);
+		unsigned between = letters_between(name, (*verb)->name);
 
 		if (!(*verb)->hidden && between < best) {
 			best = between;

@@ -1,8 +1,9 @@
 /* match: see match.h.  Splitting, and an alignment of two rows of words. */
 #include "cli/match.h"
 
+#include "net/letters.h"
+
 #include <ctype.h>
-#include <limits.h>
 #include <string.h>
 
 #define SIGN_MAX 24u
@@ -67,29 +68,6 @@ static unsigned least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-unsigned match_letters_between(const char *a, const char *b)
-{
-	unsigned row[MATCH_LETTERS_MAX + 1];
-	size_t b_len = strlen(b);
-
-	if (strlen(a) > MATCH_LETTERS_MAX || b_len > MATCH_LETTERS_MAX)
-		return UINT_MAX;
-	for (unsigned j = 0; j <= b_len; j++)
-		row[j] = j;
-	for (unsigned i = 1; a[i - 1] != '\0'; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= b_len; j++) {
-			unsigned changed = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			row[j] = least(changed, 1 + least(row[j], row[j - 1]));
-		}
-	}
-	return row[b_len];
-}
-
 /* Words that stand in most lines of this trade, and so tell little. */
 static bool is_common(const char *word)
 {
@@ -131,7 +109,7 @@ static unsigned worth_of(const char *sign, const char *text, unsigned weight)
 	if (len < 7 || isdigit((unsigned char)sign[len - 1]) || text_len + slips < len ||
 	    text_len > len + slips)
 		return 0;
-	return match_letters_between(sign, text) <= slips ? weight * 3 / 4 : 0;
+	return letters_between(sign, text) <= slips ? weight * 3 / 4 : 0;
 }
 
 /*

@@ -15,9 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define MATCH_WORD_MAX    31u  /* longer words are cut */
-#define MATCH_WORDS_MAX   400u /* what follows is not looked at */
-#define MATCH_LETTERS_MAX 63u
+#define MATCH_WORD_MAX  31u  /* longer words are cut */
+#define MATCH_WORDS_MAX 400u /* what follows is not looked at */
 
 struct match_text {
 	size_t count;
@@ -41,11 +40,5 @@ struct match_score {
  * sign of more than 24 words is never found.
  */
 struct match_score match_sign(const struct match_text *sign, const struct match_text *text);
-
-/*
- * How many letters have to be changed, left out or put in to make `a` of `b`;
- * UINT_MAX if one has more than MATCH_LETTERS_MAX.
- */
-unsigned match_letters_between(const char *a, const char *b);
 
 #endif

@@ -2,6 +2,7 @@
 #include "cli/topics.h"
 
 #include "cli/match.h"
+#include "net/letters.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -205,7 +206,7 @@ static void find_matches(struct topics *topics, const struct match_text *query)
 /* How near a name is to what was asked, in percent. */
 static unsigned name_rank(const char *name, const char *query)
 {
-	unsigned between = match_letters_between(name, query), len = (unsigned)strlen(name);
+	unsigned between = letters_between(name, query), len = (unsigned)strlen(name);
 
 	return between >= len ? 0 : 100 * (len - between) / len;
 }

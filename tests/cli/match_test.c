@@ -2,9 +2,6 @@
 #include "cli/match.h"
 #include "tests/unit.h"
 
-#include <limits.h>
-#include <string.h>
-
 static const struct {
 	const char *text;
 	const char *words[6];
@@ -133,29 +130,6 @@ static void the_same_words_are_the_same(void **state)
 	assert_false(match_same(&a, 2, &b));
 }
 
-static void letters_between_words_are_counted(void **state)
-{
-	static const struct {
-		const char *a, *b;
-		unsigned between;
-	} words[] = {
-		{ "", "", 0 },           { "a", "", 1 },       { "", "ab", 2 },
-		{ "cut", "cut", 0 },     { "cut", "cat", 1 },  { "demo", "dmeo", 2 },
-		{ "cot", "connect", 4 }, { "xcut", "cut", 1 },
-	};
-	char longest[MATCH_LETTERS_MAX + 2];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		assert_int_equal(match_letters_between(words[i].a, words[i].b), words[i].between);
-	memset(longest, 'a', sizeof longest);
-	longest[MATCH_LETTERS_MAX + 1] = '\0';
-	assert_int_equal(match_letters_between(longest, longest), UINT_MAX);
-	longest[MATCH_LETTERS_MAX] = '\0';
-	assert_int_equal(match_letters_between(longest, longest), 0);
-	assert_int_equal(match_letters_between("", longest), MATCH_LETTERS_MAX);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,7 +138,6 @@ int main(void)
 		cmocka_unit_test(a_text_holds_a_sign),
 		cmocka_unit_test(a_longer_sign_weighs_more),
 		cmocka_unit_test(the_same_words_are_the_same),
-		cmocka_unit_test(letters_between_words_are_counted),
 	};
 
 	return run_cases(tests);
