@@ -37,8 +37,9 @@ struct relay_tls_settings {
 	const char *const *keys;         /* NULL entry or end of list: in the certificate's file */
 	const char *ca_file, *ca_path;   /* neither: the system's roots, where roots are needed */
 	const char *crl_file, *crl_path;
-	bool verify_chain;             /* the peer's chain; default: yes on connections we make */
-	bool verify_peer;              /* only certificates that stand in ca_file themselves */
+	bool verify_chain; /* the peer's chain; default: yes on connections we make */
+	bool verify_peer;  /* only certificates that stand in ca_file or ca_path themselves; without
+	                      verify_chain and check_..., that is all there is to check */
 	bool require_certificate;      /* of the client */
 	const char *const *check_host; /* one of them; none: on connections we make, `sni`, else
 	                                  the host of `connect` */
@@ -53,12 +54,13 @@ struct relay_tls_settings {
 	int security_level;           /* -1: OpenSSL's */
 	bool tickets;                 /* sessions may be resumed; default yes */
 	const struct starttls_row *starttls; /* protocol; NULL: TLS from the first byte */
-	unsigned line;                       /* of the section, for complaints that name no other */
+	unsigned line;                       /* of the section; 0: there is none */
 };
 
 struct relay_service {
-	const char *name; /* its [section]; "relay" without one */
-	unsigned line;
+	const char *name;                  /* its [section]; "relay" without one */
+	const char *file;                  /* where its section stands; NULL: flags only */
+	unsigned line;                     /* 0: there is no section */
 	struct relay_place accept;         /* not for a name-based service: see `sni_of` */
 	const struct relay_place *connect; /* `connects` of them, all of one kind */
 	size_t connects;

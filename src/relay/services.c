@@ -1,0 +1,165 @@
+/* services: see services.h.  What contradicts itself is refused in checks.c, which sees each
+ * service with its draft.
+ */
+#include "relay/services.h"
+
+#include <string.h>
+
+#include "relay/checks.h"
+
+static bool refuse_memory(struct failure *f)
+{
+	failure_set(f, "out of memory");
+	return false;
+}
+
+static bool decide(int claim, bool usual)
+{
+	return claim == DRAFT_UNSAID ? usual : claim != 0;
+}
+
+/* A bare place is stunnel's, and its kind a matter of `client`. */
+static struct relay_place resolve(const struct draft_place *p, bool speaks_tls)
+{
+	struct relay_place place = p->place;
+
+	if (p->is_bare && place.kind == RELAY_TCP && speaks_tls)
+		place.kind = RELAY_TLS;
+	return place;
+}
+
+static bool take_places(struct relay_service *s, const struct relay_draft *d, struct failure *f)
+{
+	bool is_client = decide(d->client, false);
+	struct relay_place *places;
+	size_t i = 0;
+
+	if (d->accept.first != NULL)
+		s->accept = resolve(d->accept.first, !is_client);
+	places = relay_arena_take(d->arena, (d->connect.count + 1) * sizeof *places);
+	if (places == NULL)
+		return refuse_memory(f);
+	for (const struct draft_place *p = d->connect.first; p != NULL; p = p->next)
+		places[i++] = resolve(p, is_client);
+	s->connect = places;
+	s->connects = i;
+	return true;
+}
+
+static void take_leg(struct relay_tls_settings *t, const struct draft_leg *leg, bool connects)
+{
+	bool verifies_peer = decide(leg->verify_peer, leg->verify >= 3);
+
+	t->certificates = leg->certificates.items;
+	t->keys = leg->keys.items;
+	t->ca_file = leg->ca_file;
+	t->ca_path = leg->ca_path;
+	t->crl_file = leg->crl_file;
+	t->crl_path = leg->crl_path;
+	t->verify_peer = verifies_peer;
+	t->verify_chain = decide(leg->verify_chain, leg->verify == DRAFT_UNSAID
+	                                                ? connects && !verifies_peer
+	                                                : leg->verify >= 1 && leg->verify <= 3);
+	t->require_certificate = decide(leg->require_certificate,
+	                                leg->verify != 1 && (t->verify_chain || t->verify_peer));
+	t->check_host = leg->check_host.items;
+	t->check_ip = leg->check_ip.items;
+	t->check_email = leg->check_email.items;
+	t->allow_list = leg->allow_list;
+	t->sni = connects && leg->sni.count > 0 ? leg->sni.items[leg->sni.count - 1] : NULL;
+	t->alpn = leg->alpn;
+	t->ciphers = leg->ciphers;
+	t->ciphersuites = leg->ciphersuites;
+	t->curves = leg->curves;
+	t->version_min = leg->version_min;
+	t->version_max = leg->version_max;
+	t->security_level = leg->security_level;
+	t->tickets = decide(leg->tickets, true);
+	t->starttls = leg->starttls;
+}
+
+static void take_values(struct relay_service *s, const struct relay_draft *d)
+{
+	s->profile = d->profile;
+	s->policy = (enum lw_policy)d->policy;
+	s->trusts_fin = d->trusts_fin != 0;
+	s->reports_only = d->reports_only != 0;
+	s->aborts_with = (enum couple_abort)d->aborts_with;
+	s->busy_timeout_ms = d->busy_ms;
+	s->connect_timeout_ms = d->connect_ms;
+	s->idle_timeout_ms = d->idle_ms;
+	s->close_timeout_ms = d->close_ms;
+	s->balance = (enum relay_balance)d->balance;
+	s->retry_after_ms = d->retry_ms;
+	s->resolve_ms = d->resolve_ms;
+	s->local = d->local;
+	s->proxy_out = d->proxy_out == 0 && d->protocol_is_proxy ? RELAY_PROXY_V1
+	                                                         : (enum relay_proxy)d->proxy_out;
+	s->proxy_in = d->proxy_in != 0;
+	s->keepalive = d->keepalive != 0;
+	s->keepalive_idle_s = d->keepalive_idle_s;
+	s->keepalive_interval_s = d->keepalive_interval_s;
+	s->keepalive_count = d->keepalive_count;
+	s->max_connections = d->section != NULL && relay_draft_own(d, "maxConnections") != NULL
+	                         ? d->max_connections
+	                         : 0;
+}
+
+static bool build(struct relay_service *s, const struct relay_draft *d,
+                  const struct relay_section *section, struct failure *f)
+{
+	bool accepts_tls, connects_tls;
+
+	s->name = section->name[0] != '\0' ? section->name : "relay";
+	s->file = section->file;
+	s->line = section->number;
+	take_values(s, d);
+	if (!relay_check_places(d, section, f) || !take_places(s, d, f))
+		return false;
+	accepts_tls = relay_draft_is_named(d) || s->accept.kind == RELAY_TLS;
+	connects_tls = s->connect[0].kind == RELAY_TLS;
+	take_leg(&s->front, &d->plain, false);
+	take_leg(&s->back, accepts_tls ? &d->backend : &d->plain, true);
+	s->front.line = s->back.line = section->number;
+	return relay_check_service(s, d, accepts_tls, connects_tls, section, f);
+}
+
+static bool build_alone(struct relay_config *c, const struct relay_draft *globals,
+                        const struct relay_lines *lines, struct failure *f)
+{
+	if (lines->global.first == NULL && lines->flags.first == NULL) {
+		failure_set(f, "nothing to relay; name a configuration file, or write --accept "
+		               "and --connect");
+		return false;
+	}
+	c->services = relay_arena_take(c->arena, sizeof *c->services);
+	if (c->services == NULL)
+		return refuse_memory(f);
+	c->service_count = 1;
+	return build(&c->services[0], globals, &lines->global, f);
+}
+
+bool relay_services_build(struct relay_config *c, const struct relay_lines *lines,
+                          const struct relay_draft *globals, struct relay_list *warnings,
+                          struct failure *f)
+{
+	struct relay_draft *drafts;
+	size_t i = 0;
+
+	if (lines->sections == 0)
+		return build_alone(c, globals, lines, f);
+	if (!relay_check_globals(globals, f))
+		return false;
+	c->services = relay_arena_take(c->arena, lines->sections * sizeof *c->services);
+	drafts = relay_arena_take(c->arena, lines->sections * sizeof *drafts);
+	if (c->services == NULL || drafts == NULL)
+		return refuse_memory(f);
+	c->service_count = lines->sections;
+	for (const struct relay_section *s = lines->first; s != NULL; s = s->next, i++) {
+		relay_draft_begin(&drafts[i], c->arena);
+		if (!relay_draft_fill(&drafts[i], lines, s, warnings, f) ||
+		    !build(&c->services[i], &drafts[i], s, f))
+			return false;
+	}
+	return relay_check_together(c, drafts, f);
+}
