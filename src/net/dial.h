@@ -1,4 +1,4 @@
-/* dial: a TCP connection to the first address of a list that takes it, without blocking.
+/* dial: a TCP or Unix connection to the first address of a list that takes it, without blocking.
  * It reads no clock and waits for nothing: the caller waits for dial_descriptor() to become
  * writable, or for its own deadline, and steps again.
  */
@@ -19,6 +19,11 @@ struct dial {
 	int fd;                      /* the attempt under way, or -1 */
 	unsigned tried, left; /* addresses behind and before us, the one under way in neither */
 	int error;            /* errno of the last attempt that failed */
+	/*
+	 * Addresses to connect from, port 0, one a family; set after dial_begin(), the caller's.
+	 * NULL: the system chooses.  An address whose family has none in it fails.
+	 */
+	const struct addrinfo *local;
 };
 
 /*
@@ -53,10 +58,16 @@ int dial_descriptor(const struct dial *d);
 /* Takes the connected descriptor (non-blocking, close-on-exec, no delay); the caller closes it. */
 int dial_take(struct dial *d);
 
+/* TCP keepalive for a socket that stands, seconds and number of probes; 0: as the system has it. */
+void dial_keep_alive(int fd, unsigned idle_s, unsigned interval_s, unsigned count);
+
 /* Closes what is under way. */
 void dial_end(struct dial *d);
 
-/* The sentence for a dial that failed. */
+/* The sentence for a dial that failed, with the options of `lastword connect`. */
 void dial_explain(const struct dial *d, const struct address *a, struct failure *f);
+
+/* The same for a place as text, with the keys of the relay. */
+void dial_explain_place(const struct dial *d, const char *place, struct failure *f);
 
 #endif

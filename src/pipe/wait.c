@@ -104,10 +104,9 @@ static void on_lookup(uv_getaddrinfo_t *request, int status, struct addrinfo *li
 	free(l);
 }
 
-/* libuv has its own numbers for what getaddrinfo() says. */
-static int eai_of(int error)
+int wait_lookup_error(int uv_error)
 {
-	switch (error) {
+	switch (uv_error) {
 	case 0:
 		return 0;
 	case UV_EAI_AGAIN:
@@ -150,7 +149,7 @@ enum wait_result wait_lookup(uv_loop_t *loop, const char *host, const char *port
 		return result_of(&w, interrupted);
 	}
 	*list = l->list;
-	*error = eai_of(l->error);
+	*error = wait_lookup_error(l->error);
 	free(l);
 	return WAIT_READY;
 }

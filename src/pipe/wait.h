@@ -30,4 +30,7 @@ LW_MUST_CHECK enum wait_result wait_lookup(uv_loop_t *loop, const char *host, co
                                            const bool *interrupted, struct addrinfo **list,
                                            int *error);
 
+/* What getaddrinfo() says (EAI_...), of what libuv calls it (UV_EAI_...). */
+int wait_lookup_error(int uv_error);
+
 #endif
