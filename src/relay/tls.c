@@ -266,6 +266,8 @@ static bool begin(struct tls_making *m)
 	}
 	m->own->service = m->service;
 	m->own->settings = m->settings;
+	if (m->is_server)
+		tls_keep_names(m->ctx);
 	if (m->is_server) /* a client without AES in hardware asks for ChaCha first, and gets it */
 		options |= SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
 	else

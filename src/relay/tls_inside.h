@@ -48,4 +48,7 @@ bool tls_checks_name(const struct tls_own *own);
 /* What the settings say, or the default. */
 const char *tls_curves(const struct relay_tls_settings *t);
 
+/* Lets SSL_get_servername() know the name however the handshake went. */
+void tls_keep_names(SSL_CTX *ctx);
+
 #endif

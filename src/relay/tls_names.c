@@ -43,13 +43,14 @@ static bool is_wildcard(const char *pattern)
 	return pattern[0] == '*' && pattern[1] == '.';
 }
 
-/* '*' stands for one label, never for a part of one. */
+/* '*' stands for one label, never for a part of one or for none. */
 static bool fits(const char *pattern, const char *name)
 {
+	const char *dot = strchr(name, '.');
+
 	if (!is_wildcard(pattern))
 		return strcasecmp(pattern, name) == 0;
-	name = strchr(name, '.');
-	return name != NULL && strcasecmp(pattern + 1, name) == 0;
+	return dot != NULL && dot > name && strcasecmp(pattern + 1, dot) == 0;
 }
 
 /* A name written out comes before every wildcard. */
@@ -99,6 +100,18 @@ static int on_client_hello(SSL *ssl, int *alert, void *context)
 		return SSL_CLIENT_HELLO_SUCCESS;
 	*alert = SSL_AD_INTERNAL_ERROR;
 	return SSL_CLIENT_HELLO_ERROR;
+}
+
+/* Acknowledged, a name goes into the session, so that it is known after TLS 1.2 resumed it, too. */
+static int keep_name(SSL *ssl, int *alert, void *context)
+{
+	(void)ssl, (void)alert, (void)context;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+void tls_keep_names(SSL_CTX *ctx)
+{
+	(void)SSL_CTX_set_tlsext_servername_callback(ctx, keep_name);
 }
 
 void relay_tls_set_names(SSL_CTX *ctx, const struct relay_tls_name *names, size_t count)

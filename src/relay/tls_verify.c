@@ -113,7 +113,20 @@ static bool set_roots(struct tls_making *m)
 	return tls_refuse(m, "CApath %s: %s", t->ca_path, context_reason());
 }
 
-/* Every certificate of the chain has to have a list that is in force and does not name it. */
+/*
+ * The peer's own certificate has to have a list that is in force and does not name it; so have
+ * those above it, but a CA whose lists nobody keeps here is believed all the same (stunnel looks
+ * at the first alone).
+ */
+static int excuse_authorities(int accepted, X509_STORE_CTX *store)
+{
+	if (accepted == 1 || X509_STORE_CTX_get_error_depth(store) == 0 ||
+	    X509_STORE_CTX_get_error(store) != X509_V_ERR_UNABLE_TO_GET_CRL)
+		return context_keep_refused(accepted, store);
+	X509_STORE_CTX_set_error(store, X509_V_OK);
+	return 1;
+}
+
 static bool set_revocation(struct tls_making *m)
 {
 	const struct relay_tls_settings *t = m->settings;
@@ -279,7 +292,7 @@ bool tls_set_verification(struct tls_making *m)
 		return true;
 	}
 	SSL_CTX_set_verify(m->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-	                   context_keep_refused);
+	                   excuse_authorities);
 	SSL_CTX_set_cert_verify_callback(m->ctx, verify, m->own);
 	if (t->verify_peer && !t->verify_chain &&
 	    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) != 1)

@@ -173,6 +173,8 @@ void parts_talk(struct pair *p)
 
 void parts_part(struct pair *p)
 {
+	/* Without an end the client would not offer the session again. */
+	SSL_set_shutdown(p->client, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(p->client);
 	SSL_free(p->server);
 }
