@@ -156,6 +156,11 @@ const char *starttls_name(unsigned index)
 	return index < ROWS ? rows[index].name : NULL;
 }
 
+const char *starttls_row_name(const struct starttls_row *row)
+{
+	return row->name;
+}
+
 const char *starttls_port(const struct starttls_row *row)
 {
 	return row->port;

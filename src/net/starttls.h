@@ -43,6 +43,9 @@ const struct starttls_row *starttls_find(const char *name);
 /* The names, by index from 0; NULL behind the last. */
 const char *starttls_name(unsigned index);
 
+/* The name of a row. */
+const char *starttls_row_name(const struct starttls_row *row);
+
 /* The usual port of a row, in decimal. */
 const char *starttls_port(const struct starttls_row *row);
 
