@@ -1,5 +1,6 @@
 /* proxy_header: the PROXY protocol, versions 1 and 2, both ways: who the client behind a proxy is.
- * Sans-I/O.  Octets that arrive go through the cursor; what may come is bounded.
+ * Sans-I/O.  Octets that arrive go through the cursor; what may come is bounded, and how it is cut
+ * into pieces makes no difference.
  * Source: the PROXY protocol specification of HAProxy, 2020-03-05.
  */
 #ifndef NET_PROXY_HEADER_H
@@ -20,11 +21,15 @@ enum proxy_header_status { PROXY_HEADER_MORE, PROXY_HEADER_DONE, PROXY_HEADER_BA
 
 /* What a header says; also what to write. */
 struct proxy_header {
-	bool is_local; /* LOCAL, UNKNOWN, UNSPEC: the addresses are the connection's own */
+	bool is_local; /* the addresses are the connection's own, and not here: LOCAL, UNKNOWN,
+	                  UNSPEC, or a kind of address that is not known here (Unix, UDP) */
+	bool is_check; /* LOCAL: nobody stands behind the proxy, which may be looking whether we
+	                  live */
 	struct sockaddr_storage source, destination;                /* AF_INET or AF_INET6 */
 	char alpn[PROXY_HEADER_TEXT], authority[PROXY_HEADER_TEXT]; /* TLVs; "" for none */
 	bool has_tls;                                               /* PP2_TYPE_SSL */
-	bool client_certificate;                                    /* it presented one */
+	bool client_certificate;                                    /* it presented one, */
+	bool in_earlier_connection; /* which this one's session came from */
 	bool verified;
 	char tls_version[16], common_name[PROXY_HEADER_TEXT], cipher[64];
 };
@@ -40,13 +45,18 @@ void proxy_reader_begin(struct proxy_reader *r);
 /*
  * Takes what arrived (peeked at, say); `*used` of the `n` bytes belong to the header, and those
  * are to be consumed: the rest is not looked at.  DONE: `header` is filled.  BAD: `f` says why.
+ * Afterwards it takes nothing, fills nothing and answers the same.
  */
 LW_MUST_CHECK enum proxy_header_status proxy_reader_feed(struct proxy_reader *r, const void *bytes,
                                                          size_t n, size_t *used,
                                                          struct proxy_header *header,
                                                          struct failure *f);
 
-/* Writes version 1 or 2 into `buf`: the bytes, 0 if they do not fit.  TLVs only in version 2. */
+/*
+ * Writes version 1 or 2 into `buf`: the bytes, 0 if they do not fit.  TLVs only in version 2.
+ * IPv4 addresses in IPv6's clothes are written as IPv4; addresses that are no IP addresses as
+ * unknown ones.
+ */
 LW_MUST_CHECK size_t proxy_header_write(const struct proxy_header *header, int version, void *buf,
                                         size_t cap);
 
