@@ -91,6 +91,7 @@ struct lw_verdict {
 	struct lw_alert alert_received; /* the alert that ended the read side */
 	struct lw_alert alert_sent;     /* the alert of ours that left, close_notify included */
 	uint32_t warnings;              /* alerts received that ended nothing */
+	uint32_t records_without_data;  /* in a row, if we gave up reading for them; else 0 */
 	uint64_t bytes_read;            /* delivered to the application */
 	uint64_t bytes_written;         /* accepted from the application */
 	uint64_t bytes_ignored;         /* received after our own close, not delivered */

@@ -386,6 +386,7 @@ void lw_engine_verdict(const struct lw_engine *e, struct lw_verdict *verdict)
 	verdict->missing = e->missing;
 	verdict->alert_received = e->received;
 	verdict->warnings = e->warnings;
+	verdict->records_without_data = e->records_without_data;
 	verdict->closed_first = (enum lw_closer_side)e->closed_first;
 	verdict->session = e->forgets ? LW_SESSION_FORGET : LW_SESSION_MAY_RESUME;
 	verdict->os_error = e->os_error;

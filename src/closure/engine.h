@@ -31,9 +31,10 @@ enum lw_event_kind {
 	LW_EV_LIBRARY_ALERTED, /* the TLS library failed and sealed a fatal alert: `description` */
 	LW_EV_WRITE_ALERTED,   /* the TLS library sealed a fatal alert, for no fault of the peer's
 	                          alert */
-	LW_EV_WARNING_LIMIT,   /* the peer sent more warnings in a row than we stand */
-	LW_EV_DEADLINE,        /* the armed ending deadline ran out */
-	LW_EV_DRAINED,         /* the armed drain limit, in time or bytes, was passed */
+	LW_EV_WARNING_LIMIT, /* the peer sent more warnings, or records without data, in a row than
+	                        we stand */
+	LW_EV_DEADLINE,      /* the armed ending deadline ran out */
+	LW_EV_DRAINED,       /* the armed drain limit, in time or bytes, was passed */
 	/* from above */
 	LW_EV_COMPLETE,
 	LW_EV_INCOMPLETE,
@@ -59,6 +60,13 @@ enum lw_deadline { LW_DEADLINE_NONE, LW_DEADLINE_ENDING, LW_DEADLINE_DRAIN };
 /* Warnings in a row, without data between, that a peer may send; one more is an attack. */
 #define LW_WARNINGS_IN_A_ROW_MAX 4u
 
+/*
+ * Records in a row that bring no data, after the handshake: KeyUpdates, refused renegotiations,
+ * tickets, empty records.  Each costs far more to take in than to send, and TLS libraries take them
+ * without end.
+ */
+#define LW_RECORDS_WITHOUT_DATA_MAX 64u
+
 struct lw_engine {
 	const struct lw_version_row *row;
 	uint8_t read; /* a state, or LW_LATCH + ending; likewise the next two */
@@ -78,6 +86,7 @@ struct lw_engine {
 	uint32_t missing;
 	uint32_t warnings;
 	uint32_t warnings_in_a_row;
+	uint32_t records_without_data; /* in a row, where they were too many; else 0 */
 	int os_error;
 	struct lw_alert received;
 };

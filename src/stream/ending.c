@@ -65,6 +65,7 @@ static size_t ignore_input(struct lw_stream *s)
 		return 0;
 	}
 	s->read_waits = 0;
+	lw_wire_note_data(&s->wire);
 	s->bytes_ignored += n;
 	if (s->engine.transport == LW_TRANSPORT_DRAINING)
 		s->bytes_drained += n;

@@ -92,6 +92,9 @@ static struct phrase name_cause(const struct lw_verdict *v)
 	    v->warnings > LW_WARNINGS_IN_A_ROW_MAX)
 		snprintf(p.text, sizeof p.text, " (the peer sent %" PRIu32 " warnings)",
 		         v->warnings);
+	if (v->os_error == 0 && v->read == LW_ENDING_FAILED && v->records_without_data > 0)
+		snprintf(p.text, sizeof p.text, " (the peer sent %" PRIu32 " records without data)",
+		         v->records_without_data);
 	if (v->os_error == 0)
 		return p;
 	if (strerror_r(v->os_error, reason, sizeof reason) != 0)

@@ -229,6 +229,20 @@ static void note_read_end(struct lw_stream *s)
 		   .os_error = w->read_error });
 }
 
+/* rule: refuse-warning-with-fatal */
+static void refuse_floods(struct lw_stream *s)
+{
+	const uint64_t records = lw_wire_records_without_data(&s->wire);
+
+	if ((s->engine.read & LW_LATCH) || !lw_engine_is_established(&s->engine))
+		return;
+	if (records > LW_RECORDS_WITHOUT_DATA_MAX)
+		s->engine.records_without_data = (uint32_t)records;
+	else if (s->engine.warnings_in_a_row <= LW_WARNINGS_IN_A_ROW_MAX)
+		return;
+	lw_stream_tell(s, LW_EV_WARNING_LIMIT);
+}
+
 void lw_stream_note_stop(struct lw_stream *s, enum lw_tls did)
 {
 	/* First: what reading says after a reset that writing met depends on it. */
@@ -257,9 +271,7 @@ void lw_stream_note_stop(struct lw_stream *s, enum lw_tls did)
 		note_library_end(s, did);
 		break;
 	}
-	/* rule: refuse-warning-with-fatal */
-	if (s->engine.warnings_in_a_row > LW_WARNINGS_IN_A_ROW_MAX && !(s->engine.read & LW_LATCH))
-		lw_stream_tell(s, LW_EV_WARNING_LIMIT);
+	refuse_floods(s);
 	if ((s->engine.read & LW_LATCH) && lw_stream_holds_output(s))
 		lw_stream_push(s);
 }
@@ -335,6 +347,7 @@ enum lw_status lw_handshake(struct lw_stream *s)
 	did = s->adapter->handshake(s->context);
 	if (did == LW_TLS_DONE) {
 		s->wire.final.present = false; /* what it passed over was no end */
+		lw_wire_note_data(&s->wire);   /* records of the handshake are no flood */
 		lw_stream_step(
 		    s, &(struct lw_engine_event){
 			   .kind = LW_EV_ESTABLISHED,

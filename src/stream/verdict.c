@@ -38,6 +38,7 @@ void lw_stream_note_received(struct lw_stream *s, const void *bytes, size_t len)
 {
 	s->bytes_read += len;
 	s->engine.warnings_in_a_row = 0;
+	lw_wire_note_data(&s->wire);
 	if (s->engine.read == LW_READ_COMPLETE)
 		lw_stream_tell(s, LW_EV_DATA);
 	if (!s->tracks)

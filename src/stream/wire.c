@@ -37,6 +37,7 @@ void lw_wire_lose_boundaries(struct lw_wire *w)
 void lw_wire_find_boundaries(struct lw_wire *w)
 {
 	w->in = (struct lw_boundary){ 0 };
+	w->records_at_data = 0;
 	w->boundaries_known = true;
 }
 
@@ -75,6 +76,24 @@ static size_t make_up_input(struct lw_wire *w, uint8_t *buf, size_t cap)
 	return n;
 }
 
+void lw_wire_note_data(struct lw_wire *w)
+{
+	w->records_at_data = w->in.records;
+}
+
+uint64_t lw_wire_records_without_data(const struct lw_wire *w)
+{
+	return w->boundaries_known && !w->observing ? w->in.records - w->records_at_data : 0;
+}
+
+/* A library that only takes such records in would not come back from one call for as long as they
+ * arrive. */
+static bool is_flooded(const struct lw_wire *w)
+{
+	return lw_wire_records_without_data(w) > LW_RECORDS_WITHOUT_DATA_MAX &&
+	       lw_engine_is_established(&w->stream->engine);
+}
+
 enum lw_io lw_wire_recv(struct lw_wire *w, void *buf, size_t cap, size_t *n)
 {
 	enum lw_io io;
@@ -89,6 +108,8 @@ enum lw_io lw_wire_recv(struct lw_wire *w, void *buf, size_t cap, size_t *n)
 	/* A library that goes on behind the alert that ended it gets nothing more. */
 	if (w->final.present && lw_engine_is_established(&w->stream->engine))
 		return LW_IO_AGAIN; /* rules: no-io-after-received-error, ignore-after-closure */
+	if (is_flooded(w))
+		return LW_IO_AGAIN;
 	if (w->boundaries_known && cap > lw_boundary_need(&w->in))
 		cap = lw_boundary_need(&w->in);
 	io = recv_raw(w, buf, cap, n, &w->read_error);

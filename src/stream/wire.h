@@ -37,6 +37,7 @@ struct lw_wire {
 	int read_error;       /* errno of LW_IO_ERROR */
 	int write_error;
 	struct lw_boundary in;
+	uint64_t records_at_data; /* that had passed when data was last delivered */
 	uint8_t stash[LW_WIRE_STASH_BYTES];
 	uint8_t *spill;          /* NULL: `stash` holds them */
 	struct lw_alert final;   /* the alert received that ends the read side */
@@ -57,6 +58,11 @@ void lw_wire_init(struct lw_wire *w, struct lw_stream *stream, bool observing);
 LW_MUST_CHECK bool lw_wire_spill(struct lw_wire *w);
 void lw_wire_copy_held(struct lw_wire *w, uint8_t *bytes);
 void lw_wire_free(struct lw_wire *w);
+
+/* Data was delivered; and how many records have come since that brought none, as far as is known.
+ */
+void lw_wire_note_data(struct lw_wire *w);
+uint64_t lw_wire_records_without_data(const struct lw_wire *w);
 
 /* Sends what it can; true: an alert finds room. */
 LW_MUST_CHECK bool lw_wire_has_room(struct lw_wire *w);

@@ -2,6 +2,7 @@
  * flow: what happens between beginning and end: narrow transports, handshakes
  * after the first, data that waits inside the library, what to wait for.
  */
+#include "closure/engine.h"
 #include "duet.h"
 #include "rig.h"
 #include "tests/unit.h"
@@ -125,6 +126,90 @@ static void a_blocked_key_update_is_not_taken_for_data(void **state)
 	assert_int_equal(d.peer_error, SSL_ERROR_WANT_READ);
 	assert_false(d.differs);
 	duet_end(&d);
+}
+
+enum { FLOOD = 200 };
+
+static bool send_key_update(struct duet *d, int answered)
+{
+	return SSL_key_update(d->peer, answered ? SSL_KEY_UPDATE_REQUESTED
+	                                        : SSL_KEY_UPDATE_NOT_REQUESTED) == 1 &&
+	       SSL_do_handshake(d->peer) == 1;
+}
+
+/* OpenSSL takes KeyUpdates without end, and does not come back while they arrive. */
+static void a_flood_of_key_updates_is_refused(void **state)
+{
+	(void)state;
+	for (int which = 0; which < 4; which++) {
+		const struct duet_options o = { .serves = which & 1 };
+		struct lw_verdict verdict;
+		struct duet d;
+		uint8_t octet;
+		size_t n;
+
+		assert_true(duet_begin(&d, &o));
+		assert_int_equal(duet_shake_hands(&d), LW_OK);
+		for (int i = 0; i < FLOOD; i++)
+			assert_true(send_key_update(&d, which & 2));
+		assert_int_equal(lw_read(d.stream, &octet, 1, &n), LW_ERROR);
+		verdict = duet_verdict(&d);
+		assert_int_equal(verdict.read, LW_ENDING_FAILED);
+		assert_int_equal(verdict.write, LW_ENDING_ABORTED);
+		assert_int_equal(verdict.records_without_data, LW_RECORDS_WITHOUT_DATA_MAX + 1);
+		/* The rest is not looked at. */
+		assert_true(BIO_ctrl_pending(SSL_get_rbio(d.ssl)) > 0);
+		duet_end(&d);
+	}
+}
+
+static void a_flood_of_refused_renegotiations_is_refused(void **state)
+{
+	const struct duet_options o = { .version = TLS1_2_VERSION };
+	struct duet d;
+	uint8_t octet;
+	size_t n;
+
+	(void)state;
+	assert_true(duet_begin(&d, &o));
+	(void)SSL_set_options(d.ssl, SSL_OP_NO_RENEGOTIATION);
+	assert_int_equal(duet_shake_hands(&d), LW_OK);
+	for (int i = 0; i < FLOOD; i++) {
+		assert_int_equal(SSL_renegotiate(d.peer), 1);
+		assert_int_equal(SSL_do_handshake(d.peer), 1); /* a HelloRequest */
+	}
+	assert_int_equal(lw_read(d.stream, &octet, 1, &n), LW_ERROR);
+	assert_int_equal(duet_verdict(&d).records_without_data, LW_RECORDS_WITHOUT_DATA_MAX + 1);
+	assert_int_equal(duet_verdict(&d).write, LW_ENDING_ABORTED);
+	duet_end(&d);
+}
+
+/* What was delivered between, or is thrown away after our closure, ends the row. */
+static void key_updates_between_data_are_no_flood(void **state)
+{
+	(void)state;
+	for (int closes = 0; closes < 2; closes++) {
+		const struct duet_options o = { 0 };
+		struct duet d;
+		uint8_t octet;
+		size_t n;
+
+		assert_true(duet_begin(&d, &o));
+		assert_int_equal(duet_shake_hands(&d), LW_OK);
+		if (closes)
+			assert_int_equal(lw_close(d.stream), LW_AGAIN);
+		for (int i = 0; i < FLOOD; i++) {
+			assert_true(send_key_update(&d, false));
+			assert_true(duet_peer_writes(&d, 1));
+			if (closes)
+				assert_int_equal(lw_close(d.stream), LW_AGAIN);
+			else
+				assert_int_equal(lw_read(d.stream, &octet, 1, &n), LW_OK);
+		}
+		assert_int_equal(duet_verdict(&d).records_without_data, 0);
+		assert_int_equal(duet_verdict(&d).read, LW_ENDING_OPEN);
+		duet_end(&d);
+	}
 }
 
 static void begin_renegotiation(struct duet *d, size_t bytes)
@@ -413,6 +498,9 @@ int main(void)
 		cmocka_unit_test(close_notify_waits_for_room_in_the_wire),
 		cmocka_unit_test(a_fatal_alert_waits_for_room_in_the_wire),
 		cmocka_unit_test(a_blocked_key_update_is_not_taken_for_data),
+		cmocka_unit_test(a_flood_of_key_updates_is_refused),
+		cmocka_unit_test(a_flood_of_refused_renegotiations_is_refused),
+		cmocka_unit_test(key_updates_between_data_are_no_flood),
 		cmocka_unit_test(close_amid_renegotiation_ends_it_first),
 		cmocka_unit_test(an_alert_of_the_librarys_in_place_of_close_notify_is_told),
 		cmocka_unit_test(writing_amid_renegotiation_loses_nothing),

@@ -83,6 +83,8 @@ static const struct row rows[] = {
 	  "The connection failed after 512 bytes (Input/output error)" HARM "." },
 	{ { V(FAILED, ABORTED), .warnings = 5, .alert_sent = { true, 2, 10 } },
 	  "The connection failed after 512 bytes (the peer sent 5 warnings)" HARM "; we aborted with the alert unexpected_message." },
+	{ { V(FAILED, ABORTED), .records_without_data = 65, .alert_sent = { true, 2, 22 } },
+	  "The connection failed after 512 bytes (the peer sent 65 records without data)" HARM "; we aborted with the alert record_overflow." },
 	{ { V(FAILED, ABORTED), .alert_sent = ALERT(2, 20) },
 	  "The connection failed after 512 bytes" HARM "; we aborted with the alert bad_record_mac." },
 	{ { .read = LW_ENDING_FAILED, .write = LW_ENDING_FAILED },
