@@ -150,9 +150,29 @@ static bool use_key(struct tls_making *m, const char *certificate, const char *k
 	                  certificate, context_reason());
 }
 
+static void note_date(struct tls_making *m, const char *path, const X509 *x509)
+{
+	const bool is_early = X509_cmp_current_time(X509_get0_notBefore(x509)) > 0;
+	struct failure words, *f = m->f;
+	char name[128];
+
+	if (!is_early && X509_cmp_current_time(X509_get0_notAfter(x509)) > 0)
+		return;
+	(void)tls_allow_subject(x509, name, sizeof name);
+	m->f = &words;
+	(void)tls_refuse(
+	    m, "cert %s: the certificate of %s %s, and peers that look will refuse it; %s", path,
+	    name, is_early ? "is not valid yet" : "has expired",
+	    is_early ? "check this machine's clock" : "get a new one and reload");
+	m->f = f;
+	if (m->own->warning.sentence[0] == '\0')
+		m->own->warning = words;
+}
+
 /* OpenSSL keeps one certificate of each kind of key, and would let the last one win in silence. */
 static bool use_certificate(struct tls_making *m, const char *path, const char *key, int *kind)
 {
+	STACK_OF(X509) *chain = NULL;
 	const X509 *x509;
 
 	if (SSL_CTX_use_certificate_chain_file(m->ctx, path) != 1)
@@ -160,6 +180,10 @@ static bool use_certificate(struct tls_making *m, const char *path, const char *
 		                  context_reason());
 	x509 = SSL_CTX_get0_certificate(m->ctx);
 	*kind = EVP_PKEY_get_base_id(X509_get0_pubkey(x509));
+	note_date(m, path, x509);
+	(void)SSL_CTX_get0_chain_certs(m->ctx, &chain);
+	for (int i = 0; i < sk_X509_num(chain); i++)
+		note_date(m, path, sk_X509_value(chain, i));
 	return use_key(m, path, key);
 }
 
@@ -305,6 +329,13 @@ SSL_CTX *relay_tls_client(const struct relay_service *s, const char *file, struc
 
 	return end(&m, begin(&m) && set_versions(&m) && set_ciphers(&m) && set_certificates(&m) &&
 	                   set_alpn(&m) && tls_set_verification(&m));
+}
+
+const char *relay_tls_warning(const SSL_CTX *ctx)
+{
+	const struct tls_own *own = tls_own(ctx);
+
+	return own->warning.sentence[0] != '\0' ? own->warning.sentence : NULL;
 }
 
 SSL *relay_tls_accept(SSL_CTX *ctx, int fd, struct failure *f)

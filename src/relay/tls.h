@@ -9,14 +9,22 @@
 #include "relay/config.h"
 
 /*
- * Contexts from the settings of one leg; the caller frees them.  NULL with a sentence.  `file` is
- * the configuration's, for the sentence.  `old` (or NULL) is what they replace: a server's ticket
- * keys go over from it, unless clients are verified, so that a reload costs no full handshakes.
+ * Contexts from the settings of one leg; the caller frees them, and `s` outlives them.  NULL with a
+ * sentence.  `file` is the configuration's, for the sentence.  `old` (or NULL) is what they
+ * replace: a server's ticket keys go over from it, unless clients are verified, so that a reload
+ * costs no full handshakes.
  */
 LW_MUST_CHECK SSL_CTX *relay_tls_server(const struct relay_service *s, const char *file,
                                         SSL_CTX *old, struct failure *f);
 LW_MUST_CHECK SSL_CTX *relay_tls_client(const struct relay_service *s, const char *file,
                                         struct failure *f);
+
+/*
+ * What is wrong with a context that works all the same, a sentence, or NULL: a certificate of our
+ * own that is out of date.  Peers that look at dates refuse it, which the operator has to hear; but
+ * to refuse it here would take down what still works, and all other services with it.
+ */
+const char *relay_tls_warning(const SSL_CTX *ctx);
 
 /* One service that may be chosen by server name. */
 struct relay_tls_name {

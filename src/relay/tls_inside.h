@@ -13,8 +13,9 @@ struct tls_own {
 	struct tls_allow *allow;            /* NULL: all that verification accepts */
 	const struct relay_tls_name *names; /* what a server name chooses from */
 	size_t name_count;
-	bool resumes;  /* a server's: tickets are given and taken */
-	bool is_named; /* a name leads here, to the service of this index */
+	struct failure warning; /* "" or a sentence */
+	bool resumes;           /* a server's: tickets are given and taken */
+	bool is_named;          /* a name leads here, to the service of this index */
 	size_t index;
 };
 

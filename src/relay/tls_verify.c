@@ -2,8 +2,8 @@
  * names it must carry.  All of it is decided inside OpenSSL's verification, so that who is refused
  * gets an alert, and no octet of his gets through.
  *
- * Whoever is asked for a certificate is verified: a certificate that nothing is held against would
- * prove nothing.  On connections that we make the system's roots are believed where none are
+ * Whoever shows a certificate that was asked for is verified: one that nothing is held against
+ * would prove nothing.  On connections that we make the system's roots are believed where none are
  * named; clients are never believed on their word, since those roots vouch for anybody.
  */
 #include <errno.h>
@@ -276,6 +276,7 @@ bool tls_checks_name(const struct tls_own *own)
 bool tls_set_verification(struct tls_making *m)
 {
 	const struct relay_tls_settings *t = m->settings;
+	const bool is_required = t->require_certificate || t->allow_list != NULL;
 	X509_STORE *store = SSL_CTX_get_cert_store(m->ctx);
 
 	if (t->allow_list != NULL) {
@@ -291,7 +292,8 @@ bool tls_set_verification(struct tls_making *m)
 		SSL_CTX_set_verify(m->ctx, SSL_VERIFY_NONE, NULL);
 		return true;
 	}
-	SSL_CTX_set_verify(m->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+	SSL_CTX_set_verify(m->ctx,
+	                   SSL_VERIFY_PEER | (is_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
 	                   excuse_authorities);
 	SSL_CTX_set_cert_verify_callback(m->ctx, verify, m->own);
 	if (t->verify_peer && !t->verify_chain &&

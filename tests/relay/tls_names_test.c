@@ -168,7 +168,7 @@ static void test_verification_comes_along(void **state)
 		struct pair p;
 
 		furnish(&h);
-		h.services[cases[i].verifies].front.verify_chain = true;
+		h.services[cases[i].verifies].front.require_certificate = true;
 		h.services[cases[i].verifies].front.ca_file = certificates[LISTENER][0];
 		open_house(&h);
 		p = parts_visit(client, h.ctx[LISTENER], cases[i].name, NULL);
