@@ -1,8 +1,10 @@
 /* arena: see arena.h.  Pieces in a chain, an allocation each: a configuration is small and read
- * seldom, and so the tools that look for memory used wrongly see every piece.
+ * seldom, and so the tools that look for memory used wrongly see every piece.  It is wiped before
+ * it goes, for a file may hold a secret of somebody's.
  */
 #include "relay/arena.h"
 
+#include <openssl/crypto.h>
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,6 +12,7 @@
 
 struct piece {
 	struct piece *next;
+	size_t count;
 	alignas(max_align_t) unsigned char bytes[];
 };
 
@@ -32,6 +35,7 @@ void *relay_arena_take(struct relay_arena *a, size_t bytes)
 	if (p == NULL)
 		return NULL;
 	p->next = a->first;
+	p->count = bytes;
 	a->first = p;
 	return p->bytes;
 }
@@ -52,6 +56,7 @@ void relay_arena_free(struct relay_arena *a)
 	while (a->first != NULL) {
 		struct piece *next = a->first->next;
 
+		OPENSSL_cleanse(a->first->bytes, a->first->count);
 		free(a->first);
 		a->first = next;
 	}

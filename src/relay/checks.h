@@ -1,4 +1,6 @@
-/* checks: contradictions of a configuration, each a sentence that names the line and what to do. */
+/* checks: contradictions of a configuration, each a sentence that names the line and what to do.
+ * They change nothing but the draft's warnings.
+ */
 #ifndef RELAY_CHECKS_H
 #define RELAY_CHECKS_H
 
@@ -13,7 +15,7 @@ bool relay_draft_is_named(const struct relay_draft *d);
 LW_MUST_CHECK bool relay_check_places(const struct relay_draft *d,
                                       const struct relay_section *section, struct failure *f);
 
-LW_MUST_CHECK bool relay_check_service(const struct relay_service *s, const struct relay_draft *d,
+LW_MUST_CHECK bool relay_check_service(const struct relay_service *s, struct relay_draft *d,
                                        bool accepts_tls, bool connects_tls,
                                        const struct relay_section *section, struct failure *f);
 

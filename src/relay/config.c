@@ -29,7 +29,7 @@ static bool take_process(struct relay_config *c, const struct relay_draft *d, st
 static bool read_all(struct relay_config *c, const char *file, const struct relay_flag *flags,
                      size_t flag_count, struct failure *f)
 {
-	struct relay_lines lines = { 0 };
+	struct relay_lines lines = { .global.name = "", .flags.name = "" };
 	struct relay_list warnings = { 0 };
 	struct relay_draft globals;
 

@@ -120,6 +120,11 @@ const struct relay_line *relay_draft_own(const struct relay_draft *d, const char
 	return line != NULL && (d->section == NULL || line->section == d->section) ? line : NULL;
 }
 
+void *relay_draft_field(struct relay_draft *d, const struct relay_line *line)
+{
+	return (unsigned char *)d + line->key->offset;
+}
+
 bool relay_draft_warn(struct relay_draft *d, const struct relay_line *line, struct failure *f,
                       const char *format, ...)
 {
@@ -132,7 +137,7 @@ bool relay_draft_warn(struct relay_draft *d, const struct relay_line *line, stru
 	va_start(arguments, format);
 	(void)vsnprintf(clause.sentence, sizeof clause.sentence, format, arguments);
 	va_end(arguments);
-	(void)relay_line_refuse(line, &whole, "%s", clause.sentence);
+	(void)relay_line_complain(line, &whole, "%s", clause.sentence);
 	copy = relay_arena_copy(d->arena, whole.sentence, strlen(whole.sentence));
 	if (copy != NULL && relay_list_add(d->arena, d->warnings, copy))
 		return true;

@@ -79,6 +79,9 @@ const struct relay_line *relay_draft_said(const struct relay_draft *d, const cha
 /* The same if it stands in the service's own section, and is no default for many. */
 const struct relay_line *relay_draft_own(const struct relay_draft *d, const char *key);
 
+/* Where the value of a line goes. */
+void *relay_draft_field(struct relay_draft *d, const struct relay_line *line);
+
 /* Keeps "FILE:12: key: SENTENCE" for the start.  False with a sentence: out of memory. */
 LW_MUST_CHECK bool relay_draft_warn(struct relay_draft *d, const struct relay_line *line,
                                     struct failure *f, const char *format, ...)
@@ -96,27 +99,30 @@ RELAY_SETTER(relay_set_list);    /* one more text */
 RELAY_SETTER(relay_set_names);   /* one more text, which may be empty */
 RELAY_SETTER(relay_set_number);  /* unsigned, from least to most */
 RELAY_SETTER(relay_set_seconds); /* uint32_t, milliseconds */
+RELAY_SETTER(relay_set_close);   /* the same, where 0 was meant well */
 RELAY_SETTER(relay_set_word);    /* one of the words of `argument`: an int, its number */
+RELAY_SETTER(relay_set_address); /* an IP address as text */
+RELAY_SETTER(relay_set_ips);     /* one more of them */
 RELAY_SETTER(relay_set_accept);
 RELAY_SETTER(relay_set_connect);
 RELAY_SETTER(relay_set_metrics);
 RELAY_SETTER(relay_set_profile);
-RELAY_SETTER(relay_set_protocol);
-RELAY_SETTER(relay_set_verify);
-RELAY_SETTER(relay_set_version); /* of least and most both, or of one: an int */
-RELAY_SETTER(relay_set_versions);
-RELAY_SETTER(relay_set_options);
 RELAY_SETTER(relay_set_socket);
 RELAY_SETTER(relay_set_level);
+RELAY_SETTER(relay_set_log);
+
+RELAY_SETTER(relay_set_protocol); /* a row of net/starttls.h, or `proxy` */
+RELAY_SETTER(relay_set_version);  /* TLS1_2_VERSION ...; 0 for all */
+RELAY_SETTER(relay_set_versions); /* least and latest at once, of the plain names */
+RELAY_SETTER(relay_set_options);
 RELAY_SETTER(relay_set_alpn);
-RELAY_SETTER(relay_set_address); /* an IP address */
-RELAY_SETTER(relay_set_close);
 
 /* Keys of stunnel's that do nothing here; the row's help says why. */
-RELAY_SETTER(relay_set_nothing);       /* without a word */
-RELAY_SETTER(relay_set_warning);       /* the operator loses something */
-RELAY_SETTER(relay_set_warning_if_on); /* unless it says no, none or 0 */
-RELAY_SETTER(relay_set_refusal);       /* it would change what the relay does */
+RELAY_SETTER(relay_set_nothing); /* without a word */
+RELAY_SETTER(relay_set_warning); /* the operator loses something */
+RELAY_SETTER(relay_set_warning_if_on);
+RELAY_SETTER(relay_set_warning_if_off);
+RELAY_SETTER(relay_set_refusal); /* it would change what the relay does */
 RELAY_SETTER(relay_set_refusal_if_on);
 
 #endif

@@ -316,7 +316,6 @@ bool relay_lines_read(struct relay_arena *a, const char *file, struct relay_line
 {
 	struct reading r = { .arena = a, .lines = lines, .f = f };
 
-	lines->global.name = "";
 	lines->global.file = file;
 	return read_file(&r, file, &lines->global);
 }
@@ -326,7 +325,6 @@ bool relay_lines_take_flags(struct relay_arena *a, const struct relay_flag *flag
 {
 	struct reading r = { .arena = a, .lines = lines, .f = f };
 
-	lines->flags.name = "";
 	for (size_t i = 0; i < count; i++) {
 		const struct relay_key *key = relay_key_find(flags[i].name);
 		const char *value = flags[i].value;
@@ -397,8 +395,8 @@ bool relay_section_complain(const struct relay_section *s, struct failure *f, co
 	if (s->name[0] != '\0')
 		failure_set(f, "%s:%u: [%s] %s", s->file, s->number, s->name, clause);
 	else if (s->file != NULL)
-		failure_set(f, "%s: %s", s->file, clause);
+		failure_set(f, "%s: the relay %s", s->file, clause);
 	else
-		failure_set(f, "%s", clause);
+		failure_set(f, "the relay %s", clause);
 	return false;
 }

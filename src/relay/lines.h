@@ -35,7 +35,8 @@ struct relay_lines {
 
 struct relay_flag;
 
-/* Both add to `lines`, which begins zeroed.  False with a sentence. */
+/* Both add to `lines`, which begins with names that are "" and nothing else.  False with a
+ * sentence. */
 LW_MUST_CHECK bool relay_lines_read(struct relay_arena *a, const char *file,
                                     struct relay_lines *lines, struct failure *f);
 LW_MUST_CHECK bool relay_lines_take_flags(struct relay_arena *a, const struct relay_flag *flags,
@@ -50,7 +51,7 @@ bool relay_line_refuse(const struct relay_line *line, struct failure *f, const c
 bool relay_line_complain(const struct relay_line *line, struct failure *f, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* "FILE:12: [name] CLAUSE"; of a service without a section, "FILE: CLAUSE". */
+/* "FILE:12: [name] CLAUSE"; of a service without a section, "FILE: the relay CLAUSE". */
 bool relay_section_complain(const struct relay_section *s, struct failure *f, const char *format,
                             ...) __attribute__((format(printf, 3, 4)));
 

@@ -3,9 +3,11 @@
  */
 #include "relay/services.h"
 
+#include <openssl/tls1.h>
 #include <string.h>
 
 #include "relay/checks.h"
+#include "relay/names.h"
 
 static bool refuse_memory(struct failure *f)
 {
@@ -46,6 +48,32 @@ static bool take_places(struct relay_service *s, const struct relay_draft *d, st
 	return true;
 }
 
+/* What `options` leaves of the versions from `sslVersionMin` to `sslVersionMax`. */
+static bool take_versions(struct relay_tls_settings *t, const struct draft_leg *leg,
+                          const struct relay_draft *d, struct failure *f)
+{
+	int least = (leg->version_min != 0 ? leg->version_min : TLS1_2_VERSION) - TLS1_VERSION;
+	int most = (leg->version_max != 0 ? leg->version_max : TLS1_3_VERSION) - TLS1_VERSION;
+	int first = least, last = most;
+
+	while (first <= last && (leg->versions_off >> first & 1u) != 0)
+		first++;
+	while (last >= first && (leg->versions_off >> last & 1u) != 0)
+		last--;
+	for (int i = first; i <= last; i++)
+		if ((leg->versions_off >> i & 1u) != 0)
+			return relay_line_complain(relay_draft_said(d, "options"), f,
+			                           "leaves a hole between versions; write "
+			                           "sslVersionMin and sslVersionMax instead");
+	if (least <= most && first > last)
+		return relay_line_complain(relay_draft_said(d, "options"), f,
+		                           "leaves no version to speak; TLS 1.0 and 1.1 are only "
+		                           "spoken where sslVersionMin says so");
+	t->version_min = first > least ? first + TLS1_VERSION : leg->version_min;
+	t->version_max = last < most ? last + TLS1_VERSION : leg->version_max;
+	return true;
+}
+
 static void take_leg(struct relay_tls_settings *t, const struct draft_leg *leg, bool connects)
 {
 	bool verifies_peer = decide(leg->verify_peer, leg->verify >= 3);
@@ -71,11 +99,29 @@ static void take_leg(struct relay_tls_settings *t, const struct draft_leg *leg, 
 	t->ciphers = leg->ciphers;
 	t->ciphersuites = leg->ciphersuites;
 	t->curves = leg->curves;
-	t->version_min = leg->version_min;
-	t->version_max = leg->version_max;
 	t->security_level = leg->security_level;
 	t->tickets = decide(leg->tickets, true);
 	t->starttls = leg->starttls;
+}
+
+/*
+ * What stands before the first [section] for those who verify is nothing to a service that takes
+ * clients as they are; in its own section it would be a contradiction.
+ */
+static void drop_defaults(struct relay_tls_settings *front, const struct relay_draft *d)
+{
+	if (front->verify_chain || front->verify_peer || front->require_certificate)
+		return;
+	if (relay_draft_own(d, "checkHost") == NULL)
+		front->check_host = NULL;
+	if (relay_draft_own(d, "checkIP") == NULL)
+		front->check_ip = NULL;
+	if (relay_draft_own(d, "checkEmail") == NULL)
+		front->check_email = NULL;
+	if (relay_draft_own(d, "CRLfile") == NULL)
+		front->crl_file = NULL;
+	if (relay_draft_own(d, "CRLpath") == NULL)
+		front->crl_path = NULL;
 }
 
 static void take_values(struct relay_service *s, const struct relay_draft *d)
@@ -105,9 +151,10 @@ static void take_values(struct relay_service *s, const struct relay_draft *d)
 	                         : 0;
 }
 
-static bool build(struct relay_service *s, const struct relay_draft *d,
+static bool build(struct relay_service *s, struct relay_draft *d,
                   const struct relay_section *section, struct failure *f)
 {
+	const struct draft_leg *back;
 	bool accepts_tls, connects_tls;
 
 	s->name = section->name[0] != '\0' ? section->name : "relay";
@@ -118,13 +165,16 @@ static bool build(struct relay_service *s, const struct relay_draft *d,
 		return false;
 	accepts_tls = relay_draft_is_named(d) || s->accept.kind == RELAY_TLS;
 	connects_tls = s->connect[0].kind == RELAY_TLS;
+	back = accepts_tls ? &d->backend : &d->plain;
 	take_leg(&s->front, &d->plain, false);
-	take_leg(&s->back, accepts_tls ? &d->backend : &d->plain, true);
+	take_leg(&s->back, back, true);
+	drop_defaults(&s->front, d);
 	s->front.line = s->back.line = section->number;
-	return relay_check_service(s, d, accepts_tls, connects_tls, section, f);
+	return take_versions(&s->front, &d->plain, d, f) && take_versions(&s->back, back, d, f) &&
+	       relay_check_service(s, d, accepts_tls, connects_tls, section, f);
 }
 
-static bool build_alone(struct relay_config *c, const struct relay_draft *globals,
+static bool build_alone(struct relay_config *c, struct relay_draft *globals,
                         const struct relay_lines *lines, struct failure *f)
 {
 	if (lines->global.first == NULL && lines->flags.first == NULL) {
@@ -140,7 +190,7 @@ static bool build_alone(struct relay_config *c, const struct relay_draft *global
 }
 
 bool relay_services_build(struct relay_config *c, const struct relay_lines *lines,
-                          const struct relay_draft *globals, struct relay_list *warnings,
+                          struct relay_draft *globals, struct relay_list *warnings,
                           struct failure *f)
 {
 	struct relay_draft *drafts;
@@ -161,5 +211,5 @@ bool relay_services_build(struct relay_config *c, const struct relay_lines *line
 		    !build(&c->services[i], &drafts[i], s, f))
 			return false;
 	}
-	return relay_check_together(c, drafts, f);
+	return relay_names_link(c, drafts, f) && relay_check_together(c, drafts, f);
 }

@@ -8,7 +8,7 @@
 
 /* Fills c->services.  False with a sentence. */
 LW_MUST_CHECK bool relay_services_build(struct relay_config *c, const struct relay_lines *lines,
-                                        const struct relay_draft *globals,
-                                        struct relay_list *warnings, struct failure *f);
+                                        struct relay_draft *globals, struct relay_list *warnings,
+                                        struct failure *f);
 
 #endif

@@ -1,18 +1,15 @@
 /* values: the setters that turn a line's text into one plain value; see draft.h.  They know
  * nothing of other lines.
  */
-#include <stdio.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "net/letters.h"
 #include "relay/draft.h"
 #include "relay/place.h"
-
-static void *field(struct relay_draft *d, const struct relay_line *line)
-{
-	return (unsigned char *)d + line->key->offset;
-}
 
 static bool refuse_memory(struct failure *f)
 {
@@ -22,7 +19,7 @@ static bool refuse_memory(struct failure *f)
 
 RELAY_SETTER(relay_set_claim)
 {
-	int *claim = field(d, line);
+	int *claim = relay_draft_field(d, line);
 
 	*claim = strcasecmp(line->value, "yes") == 0;
 	if (*claim == 1 || strcasecmp(line->value, "no") == 0)
@@ -32,7 +29,7 @@ RELAY_SETTER(relay_set_claim)
 
 RELAY_SETTER(relay_set_path)
 {
-	const char **text = field(d, line);
+	const char **text = relay_draft_field(d, line);
 
 	*text = line->value[0] != '\0' ? line->value : NULL;
 	(void)f;
@@ -49,7 +46,8 @@ RELAY_SETTER(relay_set_text)
 
 RELAY_SETTER(relay_set_names)
 {
-	return relay_list_add(d->arena, field(d, line), line->value) || refuse_memory(f);
+	return relay_list_add(d->arena, relay_draft_field(d, line), line->value) ||
+	       refuse_memory(f);
 }
 
 RELAY_SETTER(relay_set_list)
@@ -75,12 +73,12 @@ static bool read_number(const struct relay_line *line, unsigned *number, struct 
 
 RELAY_SETTER(relay_set_number)
 {
-	return read_number(line, field(d, line), f);
+	return read_number(line, relay_draft_field(d, line), f);
 }
 
 RELAY_SETTER(relay_set_seconds)
 {
-	uint32_t *ms = field(d, line);
+	uint32_t *ms = relay_draft_field(d, line);
 	unsigned seconds;
 
 	if (!read_number(line, &seconds, f))
@@ -99,6 +97,45 @@ RELAY_SETTER(relay_set_close)
 	                        "taken as 1: what is under way is delivered first, and a "
 	                        "close_notify that is missing behind a complete message harms "
 	                        "nobody here");
+}
+
+/* The words of a key stand in its argument, "one|two"; help and completion read them there. */
+RELAY_SETTER(relay_set_word)
+{
+	const char *list = line->key->argument;
+	int *number = relay_draft_field(d, line);
+	size_t n = strlen(line->value);
+
+	for (*number = 0;; (*number)++) {
+		size_t word = strcspn(list, "|");
+
+		if (word == n && strncasecmp(list, line->value, n) == 0)
+			return true;
+		if (list[word] == '\0')
+			break;
+		list += word + 1;
+	}
+	return relay_line_refuse(line, f, "write one of %s", line->key->argument);
+}
+
+static bool check_address(const struct relay_line *line, struct failure *f)
+{
+	unsigned char bytes[sizeof(struct in6_addr)];
+
+	if (inet_pton(AF_INET, line->value, bytes) == 1 ||
+	    inet_pton(AF_INET6, line->value, bytes) == 1)
+		return true;
+	return relay_line_refuse(line, f, "write an IP address");
+}
+
+RELAY_SETTER(relay_set_address)
+{
+	return check_address(line, f) && relay_set_text(d, line, f);
+}
+
+RELAY_SETTER(relay_set_ips)
+{
+	return check_address(line, f) && relay_set_list(d, line, f);
 }
 
 static bool add_place(struct relay_draft *d, struct draft_places *places,
@@ -129,15 +166,57 @@ static bool add_place(struct relay_draft *d, struct draft_places *places,
 
 RELAY_SETTER(relay_set_accept)
 {
-	return add_place(d, field(d, line), line, "", false, f);
+	return add_place(d, relay_draft_field(d, line), line, "", false, f);
 }
 
 RELAY_SETTER(relay_set_connect)
 {
-	return add_place(d, field(d, line), line, "localhost", true, f);
+	return add_place(d, relay_draft_field(d, line), line, "localhost", true, f);
+}
+
+static bool is_loopback(const struct address *a)
+{
+	return strcmp(a->host, "localhost") == 0 || strcmp(a->host, "::1") == 0 ||
+	       (a->host_is_ip && strncmp(a->host, "127.", 4) == 0);
 }
 
 RELAY_SETTER(relay_set_metrics)
 {
-	return add_place(d, field(d, line), line, "127.0.0.1", false, f);
+	const struct relay_place *p;
+
+	if (!add_place(d, &d->metrics, line, "127.0.0.1", false, f))
+		return false;
+	p = &d->metrics.first->place;
+	if (p->kind == RELAY_TLS)
+		return relay_line_refuse(line, f, "plain HTTP is spoken there; leave tls: out");
+	if (p->kind == RELAY_UNIX || is_loopback(&p->address))
+		return true;
+	return relay_line_refuse(line, f,
+	                         "only this machine may ask; write 127.0.0.1:PORT, "
+	                         "[::1]:PORT or unix:PATH");
+}
+
+RELAY_SETTER(relay_set_profile)
+{
+	const struct lw_profile *nearest = NULL, *p = NULL;
+	unsigned least = 3;
+
+	d->profile = NULL;
+	if (strcasecmp(line->value, "auto") == 0)
+		return true;
+	d->profile = lw_profile_by_name(line->value);
+	if (d->profile != NULL)
+		return true;
+	while ((p = lw_profile_next(p)) != NULL) {
+		unsigned between = letters_between(line->value, p->name);
+
+		nearest = between < least ? p : nearest;
+		least = between < least ? between : least;
+	}
+	if (nearest != NULL)
+		return relay_line_refuse(line, f, "no profile is called so; did you mean %s?",
+		                         nearest->name);
+	return relay_line_refuse(line, f,
+	                         "no profile is called so; `lastword connect --help` "
+	                         "lists them, and auto goes by ALPN and port");
 }
