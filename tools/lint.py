@@ -178,7 +178,7 @@ def manual(tree):
 
 
 def options_in_help(text):
-    return set(re.findall(r"(?<![\w-])--[a-z0-9][a-z0-9-]*", text))
+    return set(re.findall(r"(?<![\w-])--[A-Za-z0-9][A-Za-z0-9-]*", text))
 
 
 def options_in_page(text):
@@ -186,7 +186,7 @@ def options_in_page(text):
     found = set()
     for line in text.splitlines():
         if re.match(r"\.\s*It\b", line):
-            found |= {"--" + name.replace("\\-", "-") for name in re.findall(r"\bFl (?:Fl |\\?-)([a-z0-9][a-z0-9\\-]*)", line)}
+            found |= {"--" + name.replace("\\-", "-") for name in re.findall(r"\bFl (?:Fl |\\?-)([A-Za-z0-9][A-Za-z0-9\\-]*)", line)}
     return found
 
 

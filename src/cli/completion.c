@@ -118,6 +118,8 @@ static int run(const struct verb *verb, int argc, char **argv)
 	print_script_head();
 	for (const struct verb *const *row = verbs; *row != NULL; row++)
 		if (!(*row)->hidden) {
+			if ((*row)->prepare != NULL)
+				(*row)->prepare();
 			print_arguments(*row);
 			print_options(*row);
 		}

@@ -10,7 +10,9 @@
 void cli_parse(const struct verb *verb, int argc, char **argv, void *input)
 {
 	argp_err_exit_status = CLI_EXIT_USAGE;
-	if (argp_parse(verb->argp, argc, argv, 0, NULL, input) != 0)
+	if (verb->prepare != NULL)
+		verb->prepare();
+	if (argp_parse(verb->argp, argc, argv, verb->argp_flags, NULL, input) != 0)
 		exit(CLI_EXIT_USAGE);
 }
 

@@ -28,7 +28,11 @@ struct verb {
 	const char *name;
 	const char *line;        /* what it does, in the dispatcher's --help */
 	const struct argp *argp; /* options, parser, arguments, text: see argp(3) */
+	unsigned argp_flags;     /* for argp_parse(3) */
 	bool hidden;             /* not in --help, no manual page */
+	/* Fills the option table, where another room holds its rows; or NULL.  Called before the
+	 * table is looked at, as often as that is. */
+	void (*prepare)(void);
 	/* argv[0] is "lastword NAME".  Gives an exit status; usage errors exit with 2 by
 	 * themselves. */
 	int (*run)(const struct verb *verb, int argc, char **argv);
@@ -37,7 +41,7 @@ struct verb {
 };
 
 /* The rows; each is defined in the file of its name. */
-extern const struct verb connect_verb, cut_verb, demo_verb, explain_verb, test_verb,
+extern const struct verb connect_verb, cut_verb, demo_verb, explain_verb, relay_verb, test_verb,
     completion_verb;
 
 /* The table, in the order of --help, ended by NULL. */

@@ -2,5 +2,6 @@
 #include "cli/verb.h"
 
 const struct verb *const verbs[] = {
-	&connect_verb, &cut_verb, &demo_verb, &explain_verb, &test_verb, &completion_verb, NULL,
+	&connect_verb, &cut_verb,  &demo_verb,       &explain_verb,
+	&relay_verb,   &test_verb, &completion_verb, NULL,
 };
