@@ -531,6 +531,23 @@ static void test_bounds(void **state)
 		}
 }
 
+static void test_many_commands(void **state)
+{
+	static struct starttls_server s;
+	struct failure f;
+	size_t used;
+
+	(void)state;
+	for (unsigned too_many = 0; too_many < 2; too_many++) {
+		assert_true(starttls_server_begin(&s, starttls_find("pop3"), "h"));
+		for (unsigned i = 1; i < STARTTLS_SERVER_COMMANDS + too_many; i++)
+			assert_int_equal(starttls_server_feed(&s, "NOOP\n", 5, &used), TALK);
+		assert_int_equal(starttls_server_feed(&s, "STLS\n", 5, &used), too_many ? NO : GO);
+	}
+	starttls_server_explain(&s, &f);
+	assert_non_null(strstr(f.sentence, "none of them asks for TLS"));
+}
+
 /* A host of any length that DNS allows leaves room for what is usual. */
 static void test_long_host(void **state)
 {
@@ -653,12 +670,10 @@ static void test_greeting(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[DIALOGUES + 6] = {
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_long_host),
-		cmocka_unit_test(test_passwords_go),
-		cmocka_unit_test(test_end_of_stream),
-		cmocka_unit_test(test_against_the_client),
+	struct CMUnitTest tests[DIALOGUES + 7] = {
+		cmocka_unit_test(test_bounds),        cmocka_unit_test(test_many_commands),
+		cmocka_unit_test(test_long_host),     cmocka_unit_test(test_passwords_go),
+		cmocka_unit_test(test_end_of_stream), cmocka_unit_test(test_against_the_client),
 		cmocka_unit_test(test_greeting),
 	};
 	static char names[DIALOGUES][96];
@@ -666,9 +681,9 @@ int main(void)
 	for (size_t i = 0; i < DIALOGUES; i++) {
 		(void)snprintf(names[i], sizeof names[i], "%s: %s", dialogues[i].row,
 		               dialogues[i].claim);
-		tests[6 + i].name = names[i];
-		tests[6 + i].test_func = test_dialogue;
-		tests[6 + i].initial_state = (void *)(uintptr_t)&dialogues[i];
+		tests[7 + i].name = names[i];
+		tests[7 + i].test_func = test_dialogue;
+		tests[7 + i].initial_state = (void *)(uintptr_t)&dialogues[i];
 	}
 	return run_cases(tests);
 }
