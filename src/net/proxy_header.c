@@ -309,12 +309,12 @@ static bool read_block(const struct proxy_reader *r, struct proxy_header *h, str
 	struct lw_cursor c = lw_cursor_over(r->bytes + V2_FIXED, r->n - V2_FIXED);
 	const uint8_t kind = r->bytes[V2_START + 1];
 	const struct layout *l = find_layout(kind);
+	const bool is_command_local = r->bytes[V2_START] == COMMAND_LOCAL;
 	struct walk w = { .reader = r, .header = h, .f = f };
 	struct failure unheard;
 
-	h->is_check = r->bytes[V2_START] == COMMAND_LOCAL;
-	h->is_local = h->is_check || l == NULL || !l->is_ours;
-	if (h->is_check || (l == NULL && kind != 0))
+	h->is_local = is_command_local || l == NULL || !l->is_ours;
+	if (is_command_local || (l == NULL && kind != 0))
 		return true;
 	if (l == NULL) { /* UNSPEC: TLVs, or addresses of a kind that has no number */
 		w.f = &unheard;
@@ -580,17 +580,15 @@ static void write_block(const struct proxy_header *h, struct out *o)
 	const bool has_ends = plain_ends(h, ends);
 
 	put(o, v2_start, V2_START);
-	put_u8(o, h->is_check ? COMMAND_LOCAL : COMMAND_PROXY);
-	put_u8(o, h->is_check || !has_ends ? 0x00 : ends[0].n == 4 ? 0x11 : 0x21);
+	put_u8(o, has_ends ? COMMAND_PROXY : COMMAND_LOCAL);
+	put_u8(o, !has_ends ? 0x00 : ends[0].n == 4 ? 0x11 : 0x21);
 	put_u16(o, 0);
-	if (h->is_check)
+	if (!has_ends)
 		return;
-	if (has_ends) {
-		put(o, ends[0].octets, ends[0].n);
-		put(o, ends[1].octets, ends[1].n);
-		put_u16(o, ends[0].port);
-		put_u16(o, ends[1].port);
-	}
+	put(o, ends[0].octets, ends[0].n);
+	put(o, ends[1].octets, ends[1].n);
+	put_u16(o, ends[0].port);
+	put_u16(o, ends[1].port);
 	write_texts(h, false, o);
 	if (h->has_tls)
 		write_ssl(h, o);

@@ -23,8 +23,6 @@ enum proxy_header_status { PROXY_HEADER_MORE, PROXY_HEADER_DONE, PROXY_HEADER_BA
 struct proxy_header {
 	bool is_local; /* the addresses are the connection's own, and not here: LOCAL, UNKNOWN,
 	                  UNSPEC, or a kind of address that is not known here (Unix, UDP) */
-	bool is_check; /* LOCAL: nobody stands behind the proxy, which may be looking whether we
-	                  live */
 	struct sockaddr_storage source, destination;                /* AF_INET or AF_INET6 */
 	char alpn[PROXY_HEADER_TEXT], authority[PROXY_HEADER_TEXT]; /* TLVs; "" for none */
 	bool has_tls;                                               /* PP2_TYPE_SSL */
@@ -54,8 +52,9 @@ LW_MUST_CHECK enum proxy_header_status proxy_reader_feed(struct proxy_reader *r,
 
 /*
  * Writes version 1 or 2 into `buf`: the bytes, 0 if they do not fit.  TLVs only in version 2.
- * IPv4 addresses in IPv6's clothes are written as IPv4; addresses that are no IP addresses as
- * unknown ones.
+ * IPv4 addresses in IPv6's clothes are written as IPv4.  Where an end is no IP address or is_local
+ * is set, UNKNOWN or LOCAL is written and nothing more: version 2 has UNSPEC for that, but a
+ * receiver may refuse it (HAProxy does).
  */
 LW_MUST_CHECK size_t proxy_header_write(const struct proxy_header *header, int version, void *buf,
                                         size_t cap);

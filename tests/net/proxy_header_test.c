@@ -54,7 +54,7 @@ static const char *header_text(const struct proxy_header *h)
 	size_t n;
 
 	if (h->is_local)
-		n = (size_t)snprintf(text, sizeof text, "%s", h->is_check ? "check" : "local");
+		n = (size_t)snprintf(text, sizeof text, "local");
 	else
 		n = (size_t)snprintf(text, sizeof text, "%s to %s",
 		                     end_text(&h->source, source, sizeof source),
@@ -183,11 +183,11 @@ static const struct row {
 	      "local"),
 	BLOCK("2: UNSPEC with a protocol", "\x21\x01", "\xff", GOOD, "local"),
 	BLOCK("2: a family with UNSPEC", "\x21\x10", "\xff", GOOD, "local"),
-	BLOCK("2: LOCAL", "\x20\x00", "", GOOD, "check"),
+	BLOCK("2: LOCAL", "\x20\x00", "", GOOD, "local"),
 	BLOCK("2: LOCAL with addresses, which do not count", "\x20\x11", V4_ENDS "\x01\0\x02h2",
-	      GOOD, "check"),
-	BLOCK("2: LOCAL without the addresses of its kind", "\x20\x11", "", GOOD, "check"),
-	BLOCK("2: LOCAL, whose family does not count", "\x20\xff", "\xff", GOOD, "check"),
+	      GOOD, "local"),
+	BLOCK("2: LOCAL without the addresses of its kind", "\x20\x11", "", GOOD, "local"),
+	BLOCK("2: LOCAL, whose family does not count", "\x20\xff", "\xff", GOOD, "local"),
 	BLOCK("2: version 1 in its place", "\x11\x11", V4_ENDS, BAD, "version and command 0x11"),
 	BLOCK("2: version 3", "\x31\x11", V4_ENDS, BAD, "version and command 0x31"),
 	BLOCK("2: another command", "\x22\x11", V4_ENDS, BAD, "command 0x22"),
@@ -493,9 +493,7 @@ static void writes_all_that_is_known(void **state)
 	h.has_tls = false;
 	assert_string_equal(write_and_read(&h), V4_SAYS " alpn=h2 authority=example.test");
 	h.is_local = true;
-	assert_string_equal(write_and_read(&h), "local alpn=h2 authority=example.test");
-	h.is_check = true;
-	assert_string_equal(write_and_read(&h), "check");
+	assert_string_equal(write_and_read(&h), "local");
 }
 
 static void the_octets_of_version_2(void **state)
@@ -513,7 +511,7 @@ static void the_octets_of_version_2(void **state)
 	(void)snprintf(h.common_name, sizeof h.common_name, "alice");
 	assert_int_equal(proxy_header_write(&h, 2, buf, sizeof buf), sizeof expected - 1);
 	assert_memory_equal(buf, expected, sizeof expected - 1);
-	h.is_check = true;
+	h.is_local = true;
 	assert_int_equal(proxy_header_write(&h, 2, buf, sizeof buf), 16);
 	assert_memory_equal(buf, SIGNATURE "\x20\x00\x00\x00", 16);
 }
