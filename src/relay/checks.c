@@ -3,6 +3,7 @@
  */
 #include "relay/checks.h"
 
+#include <openssl/tls1.h>
 #include <string.h>
 #include <strings.h>
 
@@ -179,8 +180,9 @@ static bool check_back(const struct relay_tls_settings *t, const struct relay_dr
 
 	if (line != NULL && !t->verify_chain && !t->verify_peer && t->allow_list == NULL)
 		return relay_line_complain(line, f,
-		                           "is looked at only where the server is "
-		                           "verified; leave verifyChain = no out");
+		                           "is looked at only where the server is verified; leave "
+		                           "%s = no out",
+		                           is_alone ? "verifyChain" : "backendVerifyChain");
 	line = relay_draft_own(d, "sni");
 	if (is_alone && line != NULL && strchr(line->value, ':') != NULL)
 		return relay_line_refuse(line, f,
@@ -220,9 +222,16 @@ static bool check_versions(const struct relay_tls_settings *t, const struct rela
 {
 	const struct relay_line *line = relay_draft_said(d, most_key);
 
-	if (line == NULL || t->version_max == 0 || t->version_max >= t->version_min)
+	if (line == NULL || t->version_max == 0)
 		return true;
-	return relay_line_refuse(line, f, "is below sslVersionMin; lower that, or leave it out");
+	if (t->version_max < t->version_min)
+		return relay_line_refuse(line, f,
+		                         "is below sslVersionMin; lower that, or leave it out");
+	if (t->version_min == 0 && t->version_max < TLS1_2_VERSION)
+		return relay_line_refuse(line, f,
+		                         "is below sslVersionMin, which is TLSv1.2 where "
+		                         "nothing is said; lower that");
+	return true;
 }
 
 static bool warn_of_fin(const struct relay_service *s, struct relay_draft *d, bool is_plain,

@@ -19,6 +19,7 @@
 enum {
 	LINE_BYTES = 8192, /* a line with its NUL */
 	LINES_MAX = 100000,
+	SECTIONS_MAX = 4096,
 	SECTION_BYTES = 50, /* inih's, with the NUL */
 	DEPTH_MAX = 8,
 	PATH_BYTES = 4096
@@ -75,6 +76,8 @@ static bool begin_section(struct reading *r, const char *name, size_t n)
 
 	if (s == NULL)
 		return fail_memory(r);
+	if (r->lines->sections == SECTIONS_MAX)
+		return fail(r, "more than %d services", SECTIONS_MAX);
 	s->name = relay_arena_copy(r->arena, name, n);
 	if (s->name == NULL)
 		return fail_memory(r);
