@@ -11,6 +11,7 @@
  */
 #include "relay/tls.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -50,13 +51,38 @@ struct tls_own *tls_own(const SSL_CTX *ctx)
 	return SSL_CTX_get_ex_data(ctx, own_index);
 }
 
+/* Where both legs speak TLS, keys of the connecting one begin with "backend": "@cert" in a format
+ * is written as cert or backendCert. */
+static void write_keys(const struct tls_making *m, const char *format, char *buf, size_t cap)
+{
+	static const char prefix[] = "backend";
+	const bool is_prefixed =
+	    !m->is_server && (m->service->sni_of != NULL || m->service->accept.kind == RELAY_TLS);
+	size_t at = 0;
+
+	for (; *format != '\0' && at + sizeof prefix + 1 < cap; format++) {
+		if (*format != '@') {
+			buf[at++] = *format;
+			continue;
+		}
+		format++;
+		if (is_prefixed) {
+			memcpy(buf + at, prefix, sizeof prefix - 1);
+			at += sizeof prefix - 1;
+		}
+		buf[at++] = (char)(is_prefixed ? toupper((unsigned char)*format) : *format);
+	}
+	buf[at] = '\0';
+}
+
 bool tls_refuse(const struct tls_making *m, const char *format, ...)
 {
-	char words[sizeof m->f->sentence];
+	char words[sizeof m->f->sentence], written[512];
 	va_list arguments;
 
+	write_keys(m, format, written, sizeof written);
 	va_start(arguments, format);
-	(void)vsnprintf(words, sizeof words, format, arguments);
+	(void)vsnprintf(words, sizeof words, written, arguments);
 	va_end(arguments);
 	if (m->file != NULL)
 		failure_set(m->f, "%s:%u: [%s] %s", m->file, m->settings->line, m->service->name,
@@ -81,7 +107,7 @@ static bool set_versions(struct tls_making *m)
 	const int most = t->version_max;
 
 	if (most != 0 && most < least)
-		return tls_refuse(m, "sslVersionMax is below sslVersionMin%s; lower the latter",
+		return tls_refuse(m, "@sslVersionMax is below @sslVersionMin%s; lower the latter",
 		                  t->version_min != 0 ? "" : ", which is TLSv1.2");
 	if (t->security_level >= 0)
 		SSL_CTX_set_security_level(m->ctx, t->security_level);
@@ -90,7 +116,7 @@ static bool set_versions(struct tls_making *m)
 	if (SSL_CTX_set_min_proto_version(m->ctx, least) == 1 &&
 	    SSL_CTX_set_max_proto_version(m->ctx, most) == 1)
 		return true;
-	return tls_refuse(m, "sslVersionMin, sslVersionMax: this OpenSSL refuses them: %s",
+	return tls_refuse(m, "@sslVersionMin, @sslVersionMax: this OpenSSL refuses them: %s",
 	                  context_reason());
 }
 
@@ -106,17 +132,17 @@ static bool set_ciphers(struct tls_making *m)
 
 	if (t->ciphers != NULL && SSL_CTX_set_cipher_list(m->ctx, t->ciphers) != 1)
 		return tls_refuse(m,
-		                  "ciphers = %s: %s; `openssl ciphers -v LIST` shows what a list "
+		                  "@ciphers = %s: %s; `openssl ciphers -v LIST` shows what a list "
 		                  "means",
 		                  t->ciphers, context_reason());
 	if (t->ciphersuites != NULL && SSL_CTX_set_ciphersuites(m->ctx, t->ciphersuites) != 1)
 		return tls_refuse(m,
-		                  "ciphersuites = %s: %s; write names of TLS 1.3 with colons "
+		                  "@ciphersuites = %s: %s; write names of TLS 1.3 with colons "
 		                  "between, as TLS_AES_128_GCM_SHA256",
 		                  t->ciphersuites, context_reason());
 	if (SSL_CTX_set1_groups_list(m->ctx, curves) == 1)
 		return true;
-	return tls_refuse(m, "curves = %s: %s; write names with colons between, as %s", curves,
+	return tls_refuse(m, "@curves = %s: %s; write names with colons between, as %s", curves,
 	                  context_reason(), usual_curves);
 }
 
@@ -134,7 +160,7 @@ static bool use_key(struct tls_making *m, const char *certificate, const char *k
 	if (is_locked) {
 		ERR_clear_error();
 		return tls_refuse(m,
-		                  "key %s is locked by a pass phrase, and nobody is there to give "
+		                  "@key %s is locked by a pass phrase, and nobody is there to give "
 		                  "it; write it out with `openssl pkey`, readable by the owner "
 		                  "only",
 		                  path);
@@ -143,10 +169,10 @@ static bool use_key(struct tls_making *m, const char *certificate, const char *k
 		return true;
 	if (key == NULL)
 		return tls_refuse(m,
-		                  "cert %s: no key that fits stands there: %s; name its file with "
-		                  "key",
+		                  "@cert %s: no key that fits stands there: %s; name its file with "
+		                  "@key",
 		                  path, context_reason());
-	return tls_refuse(m, "key %s: no key in PEM that fits cert %s could be read: %s", path,
+	return tls_refuse(m, "@key %s: no key in PEM that fits @cert %s could be read: %s", path,
 	                  certificate, context_reason());
 }
 
@@ -161,7 +187,7 @@ static void note_date(struct tls_making *m, const char *path, const X509 *x509)
 	(void)tls_allow_subject(x509, name, sizeof name);
 	m->f = &words;
 	(void)tls_refuse(
-	    m, "cert %s: the certificate of %s %s, and peers that look will refuse it; %s", path,
+	    m, "@cert %s: the certificate of %s %s, and peers that look will refuse it; %s", path,
 	    name, is_early ? "is not valid yet" : "has expired",
 	    is_early ? "check this machine's clock" : "get a new one and reload");
 	m->f = f;
@@ -176,7 +202,7 @@ static bool use_certificate(struct tls_making *m, const char *path, const char *
 	const X509 *x509;
 
 	if (SSL_CTX_use_certificate_chain_file(m->ctx, path) != 1)
-		return tls_refuse(m, "cert %s: no certificate in PEM could be used: %s", path,
+		return tls_refuse(m, "@cert %s: no certificate in PEM could be used: %s", path,
 		                  context_reason());
 	x509 = SSL_CTX_get0_certificate(m->ctx);
 	*kind = EVP_PKEY_get_base_id(X509_get0_pubkey(x509));
@@ -196,23 +222,24 @@ static bool set_certificates(struct tls_making *m)
 
 	if (t->certificates == NULL || t->certificates[0] == NULL) {
 		if (m->is_server)
-			return tls_refuse(m, "no cert: who accepts TLS needs a certificate; name a "
-			                     "PEM file with cert (and key)");
+			return tls_refuse(m,
+			                  "no @cert: who accepts TLS needs a certificate; name a "
+			                  "PEM file with @cert (and @key)");
 		if (key != NULL && key[0] != NULL)
-			return tls_refuse(m, "key %s is of no use without cert", key[0]);
+			return tls_refuse(m, "@key %s is of no use without @cert", key[0]);
 		return true;
 	}
 	for (; t->certificates[count] != NULL; count++) {
 		const char *path = t->certificates[count];
 
 		if (count == sizeof kinds / sizeof *kinds)
-			return tls_refuse(m, "cert %s: more than %zu certificates", path, count);
+			return tls_refuse(m, "@cert %s: more than %zu certificates", path, count);
 		if (!use_certificate(m, path, key != NULL ? *key : NULL, &kinds[count]))
 			return false;
 		for (size_t i = 0; i < count; i++)
 			if (kinds[i] == kinds[count])
 				return tls_refuse(m,
-				                  "cert %s: there is a certificate of the same "
+				                  "@cert %s: there is a certificate of the same "
 				                  "kind of key (%s) already, %s; give each a "
 				                  "service of its own with sni",
 				                  path, OBJ_nid2sn(kinds[i]), t->certificates[i]);
@@ -220,7 +247,7 @@ static bool set_certificates(struct tls_making *m)
 			key++;
 	}
 	if (key != NULL && *key != NULL)
-		return tls_refuse(m, "key %s: there are more keys than certificates", *key);
+		return tls_refuse(m, "@key %s: there are more keys than certificates", *key);
 	return true;
 }
 
@@ -235,13 +262,13 @@ static bool set_alpn(struct tls_making *m)
 	n = context_alpn_wire(list, wire, sizeof wire);
 	if (n == 0)
 		return tls_refuse(m,
-		                  "alpn = %s: write names of 1 to 255 characters with commas "
+		                  "@alpn = %s: write names of 1 to 255 characters with commas "
 		                  "between, as h2,http/1.1",
 		                  list);
 	if (m->is_server)
 		context_choose_alpn(m->ctx, list);
 	else if (SSL_CTX_set_alpn_protos(m->ctx, wire, n) != 0)
-		return tls_refuse(m, "alpn = %s: %s", list, context_reason());
+		return tls_refuse(m, "@alpn = %s: %s", list, context_reason());
 	return true;
 }
 

@@ -51,4 +51,7 @@ LW_MUST_CHECK SSL *relay_tls_accept(SSL_CTX *ctx, int fd, struct failure *f);
 LW_MUST_CHECK SSL *relay_tls_connect(SSL_CTX *ctx, const struct relay_service *s, int fd,
                                      const char *host, struct failure *f);
 
+/* Why a handshake failed, by what is left of it and the verdict of the stream on it: a clause. */
+void relay_tls_explain(const SSL *ssl, const struct lw_verdict *v, struct failure *f);
+
 #endif

@@ -33,7 +33,10 @@ struct tls_making {
 	struct failure *f;
 };
 
-/* Fills the sentence, behind where it belongs; false, so that a caller can return it. */
+/*
+ * Fills the sentence, behind where it belongs; false, so that a caller can return it.  "@cert" in
+ * the format is a key as the operator writes it for this leg.
+ */
 bool tls_refuse(const struct tls_making *m, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -50,29 +50,30 @@ static bool check_settings(const struct tls_making *m)
 	const bool has_lists = t->crl_file != NULL || t->crl_path != NULL;
 
 	if (!tls_verifies(t, m->is_server)) {
-		if (has_names(t) || has_lists)
+		if (has_names(t))
 			return tls_refuse(
-			    m,
-			    "%s without verifyChain or verifyPeer would look at nothing; "
-			    "say verifyChain = yes",
-			    has_lists ? "CRLfile, CRLpath" : "checkHost, checkIP, checkEmail");
+			    m, "@checkHost, @checkIP, @checkEmail look at nothing "
+			       "without @verifyChain or @verifyPeer; say @verifyChain = yes");
+		if (has_lists)
+			return tls_refuse(m, "@CRLfile, @CRLpath are looked at by nobody without "
+			                     "@verifyChain or @verifyPeer; say @verifyChain = yes");
 		return true;
 	}
 	if (t->verify_peer && !has_roots(t))
-		return tls_refuse(m, "verifyPeer needs the certificates that it accepts; name "
-		                     "them with CAfile or CApath");
+		return tls_refuse(m, "@verifyPeer needs the certificates that it accepts; name "
+		                     "them with @CAfile or @CApath");
 	if (has_roots(t))
 		return true;
-	if (trusts_fingerprints(t)) {
-		if (!has_lists && !tls_allow_names_subjects(m->own->allow))
-			return true;
-		return tls_refuse(
-		    m, "%s says nothing where no root vouches; name roots with CAfile or CApath",
-		    has_lists ? "CRLfile, CRLpath" : "a subject in allowList");
-	}
-	return !m->is_server ||
-	       tls_refuse(m, "clients are to be verified, and nothing says by what; name their "
-	                     "roots with CAfile or CApath");
+	if (!trusts_fingerprints(t))
+		return !m->is_server ||
+		       tls_refuse(m, "clients are to be verified, and nothing says by what; name "
+		                     "their roots with @CAfile or @CApath");
+	if (has_lists)
+		return tls_refuse(m, "@CRLfile, @CRLpath say nothing where no root vouches; name "
+		                     "roots with @CAfile or @CApath");
+	return !tls_allow_names_subjects(m->own->allow) ||
+	       tls_refuse(m, "a subject in @allow says nothing where no root vouches; name roots "
+	                     "with @CAfile or @CApath");
 }
 
 static bool is_folder(const char *path, int *error)
@@ -95,22 +96,22 @@ static bool set_roots(struct tls_making *m)
 	if (!has_roots(t)) {
 		if (trusts_fingerprints(t) || SSL_CTX_set_default_verify_paths(m->ctx) == 1)
 			return true;
-		return tls_refuse(m, "cannot load the system's roots: %s; name some with CAfile",
+		return tls_refuse(m, "cannot load the system's roots: %s; name some with @CAfile",
 		                  context_reason());
 	}
 	if (t->ca_file != NULL && SSL_CTX_load_verify_file(m->ctx, t->ca_file) != 1)
-		return tls_refuse(m, "CAfile %s: no certificate in PEM could be read: %s",
+		return tls_refuse(m, "@CAfile %s: no certificate in PEM could be read: %s",
 		                  t->ca_file, context_reason());
 	if (t->ca_path == NULL)
 		return true;
 	if (!is_folder(t->ca_path, &error))
 		return tls_refuse(m,
-		                  "CApath %s: %s; name a folder that `openssl rehash` went "
+		                  "@CApath %s: %s; name a folder that `openssl rehash` went "
 		                  "through",
 		                  t->ca_path, strerror(error));
 	if (SSL_CTX_load_verify_dir(m->ctx, t->ca_path) == 1)
 		return true;
-	return tls_refuse(m, "CApath %s: %s", t->ca_path, context_reason());
+	return tls_refuse(m, "@CApath %s: %s", t->ca_path, context_reason());
 }
 
 /*
@@ -140,20 +141,20 @@ static bool set_revocation(struct tls_making *m)
 		lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
 		if (lookup == NULL ||
 		    X509_load_crl_file(lookup, t->crl_file, X509_FILETYPE_PEM) < 1)
-			return tls_refuse(m,
-			                  "CRLfile %s: no revocation list in PEM could be read: %s",
-			                  t->crl_file, context_reason());
+			return tls_refuse(
+			    m, "@CRLfile %s: no revocation list in PEM could be read: %s",
+			    t->crl_file, context_reason());
 	}
 	if (t->crl_path != NULL) {
 		if (!is_folder(t->crl_path, &error))
 			return tls_refuse(m,
-			                  "CRLpath %s: %s; name a folder that `openssl rehash` "
+			                  "@CRLpath %s: %s; name a folder that `openssl rehash` "
 			                  "went through",
 			                  t->crl_path, strerror(error));
 		lookup = X509_STORE_add_lookup(store, X509_LOOKUP_hash_dir());
 		if (lookup == NULL ||
 		    X509_LOOKUP_add_dir(lookup, t->crl_path, X509_FILETYPE_PEM) != 1)
-			return tls_refuse(m, "CRLpath %s: %s", t->crl_path, context_reason());
+			return tls_refuse(m, "@CRLpath %s: %s", t->crl_path, context_reason());
 	}
 	/* The store's own flags, not the SSL's: they go along where a name chooses the context. */
 	return X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) ==
@@ -171,7 +172,7 @@ static bool set_client_authorities(struct tls_making *m)
 	    (t->ca_file != NULL && SSL_add_file_cert_subjects_to_stack(names, t->ca_file) != 1) ||
 	    (t->ca_path != NULL && SSL_add_dir_cert_subjects_to_stack(names, t->ca_path) != 1)) {
 		sk_X509_NAME_pop_free(names, X509_NAME_free);
-		return tls_refuse(m, "cannot read the names in CAfile, CApath: %s",
+		return tls_refuse(m, "cannot read the names in @CAfile, @CApath: %s",
 		                  context_reason());
 	}
 	SSL_CTX_set_client_CA_list(m->ctx, names);
@@ -284,7 +285,7 @@ bool tls_set_verification(struct tls_making *m)
 
 		m->own->allow = tls_allow_read(t->allow_list, &why);
 		if (m->own->allow == NULL)
-			return tls_refuse(m, "allowList %s", why.sentence);
+			return tls_refuse(m, "@allow %s", why.sentence);
 	}
 	if (!check_settings(m))
 		return false;
@@ -298,6 +299,6 @@ bool tls_set_verification(struct tls_making *m)
 	SSL_CTX_set_cert_verify_callback(m->ctx, verify, m->own);
 	if (t->verify_peer && !t->verify_chain &&
 	    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) != 1)
-		return tls_refuse(m, "cannot turn verifyPeer on: %s", context_reason());
+		return tls_refuse(m, "cannot turn @verifyPeer on: %s", context_reason());
 	return set_roots(m) && set_revocation(m) && (!m->is_server || set_client_authorities(m));
 }

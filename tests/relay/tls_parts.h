@@ -14,8 +14,8 @@
 /* A service with nothing but defaults. */
 #define PLAIN_SERVICE                                                                              \
 	{                                                                                          \
-		.name = "web", .front = { .security_level = -1, .tickets = true, .line = 7 },      \
-		.back = {                                                                          \
+		.name = "web", .accept.kind = RELAY_TCP,                                           \
+		.front = { .security_level = -1, .tickets = true, .line = 7 }, .back = {           \
 			.security_level = -1,                                                      \
 			.tickets = true,                                                           \
 			.verify_chain = true,                                                      \

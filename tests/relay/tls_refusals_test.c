@@ -104,7 +104,7 @@ static const struct row {
 	  .sentence = "text: Not a directory; name a folder" },
 	{ { "ec.pem" },
 	  .rest.crl_file = "text",
-	  .sentence = "CRLfile, CRLpath without verifyChain" },
+	  .sentence = "CRLfile, CRLpath are looked at by nobody without verifyChain" },
 	{ { "ec.pem" }, .rest.allow_list = "nowhere.list", .sentence = "nowhere.list: No such" },
 	{ { "ec.pem" },
 	  .rest.allow_list = "short.list",
@@ -117,7 +117,7 @@ static const struct row {
 	  .sentence = "comments.list: it names nobody" },
 	{ { "ec.pem" },
 	  .rest.allow_list = "subject.list",
-	  .sentence = "a subject in allowList says nothing where no root vouches" },
+	  .sentence = "a subject in allow says nothing where no root vouches" },
 	{ { NULL },
 	  { "ec.pem" },
 	  .connects = true,
@@ -189,15 +189,40 @@ static void test_names_without_verification(void **state)
 	s.back.verify_chain = false;
 	s.back.check_host = hosts;
 	assert_null(relay_tls_client(&s, NULL, &f));
-	assert_non_null(strstr(f.sentence, "checkHost, checkIP, checkEmail without verifyChain"));
+	assert_non_null(strstr(
+	    f.sentence, "checkHost, checkIP, checkEmail look at nothing without verifyChain"));
+}
+
+/* Where both legs speak TLS, the keys of the connecting one have names of their own. */
+static void test_keys_of_the_connecting_leg(void **state)
+{
+	const char *certificates[] = { parts_path("nowhere.pem"), NULL };
+	struct relay_service s = PLAIN_SERVICE;
+	struct failure f = { "" };
+
+	(void)state;
+	s.accept.kind = RELAY_TLS;
+	s.back.certificates = certificates;
+	assert_null(relay_tls_client(&s, "relay.conf", &f));
+	assert_non_null(strstr(f.sentence, "[web] backendCert /"));
+	s.back.certificates = NULL;
+	s.back.ca_file = parts_path("nowhere.pem");
+	assert_null(relay_tls_client(&s, "relay.conf", &f));
+	assert_non_null(strstr(f.sentence, "[web] backendCAfile /"));
+	s.back.version_max = TLS1_1_VERSION;
+	assert_null(relay_tls_client(&s, "relay.conf", &f));
+	assert_non_null(strstr(f.sentence, "backendSslVersionMax is below backendSslVersionMin"));
 }
 
 int main(void)
 {
-	struct CMUnitTest tests[ROWS + 1] = { cmocka_unit_test(test_names_without_verification) };
+	struct CMUnitTest tests[ROWS + 2] = {
+		cmocka_unit_test(test_names_without_verification),
+		cmocka_unit_test(test_keys_of_the_connecting_leg),
+	};
 
 	for (size_t i = 0; i < ROWS; i++)
-		tests[1 + i] = (struct CMUnitTest){
+		tests[2 + i] = (struct CMUnitTest){
 			.name = rows[i].sentence,
 			.test_func = test_row,
 			.initial_state = (void *)(uintptr_t)&rows[i],
