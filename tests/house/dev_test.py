@@ -11,14 +11,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import tap
 
 DEV = os.path.join(tap.ROOT, "dev")
-WORDS = ("demo", "check", "build", "lint", "asan", "tsan", "model", "fuzz", "bench", "cover", "install", "deb", "clean", "help")
+WORDS = ("demo", "check", "build", "lint", "asan", "tsan", "model", "fuzz", "bench", "clients", "cover", "install", "deb", "clean", "help")
 
 
 class Dev(unittest.TestCase):
     def test_help_names_every_word(self):
         done = tap.run([DEV, "help"])
         self.assertEqual(done.returncode, 0)
-        self.assertEqual(tuple(re.findall(r"^  ([a-z]+)(?: \[[A-Z]+\])?  ", done.stdout.decode(), re.M)), WORDS)
+        self.assertEqual(tuple(re.findall(r"^  ([a-z]+)(?: \[[-a-zA-Z]+\])?  ", done.stdout.decode(), re.M)), WORDS)
 
     def test_no_word_is_help(self):
         self.assertEqual(tap.run([DEV]).stdout, tap.run([DEV, "help"]).stdout)
@@ -37,6 +37,9 @@ class Dev(unittest.TestCase):
         for word in ("0", "4", "many", "-1"):
             with self.subTest(word=word):
                 self.assertEqual(tap.run([DEV, "model", word]).returncode, 2)
+
+    def test_deb_takes_one_option(self):
+        self.assertEqual(tap.run([DEV, "deb", "--chek"]).returncode, 2)
 
     def test_works_from_any_folder(self):
         self.assertEqual(tap.run([DEV, "help"], cwd="/").returncode, 0)
