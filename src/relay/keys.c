@@ -69,7 +69,7 @@ static const struct relay_key identity[] = {
 	LIST("key", "FILE", relay_set_list, plain.keys, "Private key (PEM), unless it is in the chain's file"),
 	ONE("CAfile", "FILE", relay_set_text, plain.ca_file, "Roots that the peer is verified by"),
 	ONE("CApath", "FOLDER", relay_set_text, plain.ca_path, "The same as a folder of hashed names"),
-	ONE("CRLfile", "FILE", relay_set_text, plain.crl_file, "Revocation lists, one of each issuer in the chain"),
+	ONE("CRLfile", "FILE", relay_set_text, plain.crl_file, "Revocation lists; the issuer of the peer needs one"),
 	ONE("CRLpath", "FOLDER", relay_set_text, plain.crl_path, "The same as a folder of hashed names"),
 	ONE("verifyChain", "yes|no", relay_set_claim, plain.verify_chain,
 	    "Verify the peer's chain (default: yes of servers, no of clients)"),
