@@ -58,24 +58,36 @@ static bool says(const struct relay_section *s, const struct relay_key *key)
 	return false;
 }
 
+/* A list of a weaker scope was read, so that what is wrong in it is told, and counts no more. */
+static void forget_list(struct relay_draft *d, const struct relay_key *key)
+{
+	void *field = (unsigned char *)d + key->offset;
+
+	if (key->set == relay_set_connect)
+		*(struct draft_places *)field = (struct draft_places){ 0 };
+	else
+		*(struct relay_list *)field = (struct relay_list){ 0 };
+}
+
 /*
- * The scopes, the strongest last.  A list is one scope's: the strongest's that says anything.  The
- * warnings of a line are told for its own scope: `own`, or all that is global.
+ * The scopes, the strongest last.  The warnings of a line are told for its own scope: `section`, or
+ * all that is global.
  */
 static bool set_key(struct relay_draft *d, const struct relay_lines *lines,
                     const struct relay_key *key, struct relay_list *warnings, struct failure *f)
 {
 	const struct relay_section *scopes[] = { &lines->global, &lines->flags, d->section };
-	size_t first = 0;
 
-	for (size_t i = 0; i < 3; i++)
-		if (key->repeat != KEY_SUM && scopes[i] != NULL && says(scopes[i], key))
-			first = i;
-	for (size_t i = first; i < 3; i++) {
+	for (size_t i = 0; i < 3; i++) {
+		if (scopes[i] == NULL || !says(scopes[i], key))
+			continue;
+		if (key->repeat == KEY_LIST)
+			forget_list(d, key);
 		d->warnings = d->section == NULL || i == 2 ? warnings : NULL;
-		if (scopes[i] != NULL && !set_lines(d, scopes[i], key, f))
+		if (!set_lines(d, scopes[i], key, f))
 			return false;
 	}
+	d->warnings = warnings;
 	return true;
 }
 

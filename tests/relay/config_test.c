@@ -363,6 +363,40 @@ static void long_lines_are_whole(void **state)
 	relay_config_free(c);
 }
 
+/* Its examples are comments: "; key = value" and "; [name]", between sentences. */
+static void the_installed_sample_is_read(void **state)
+{
+	FILE *in = fopen(SAMPLE_FILE, "r");
+	char line[300], *text = calloc(1, 20000), *dump;
+	size_t n = 0;
+	struct failure f;
+	struct relay_config *c;
+
+	(void)state;
+	assert_non_null(text);
+	assert_non_null(in);
+	while (fgets(line, sizeof line, in) != NULL && n < 19000) {
+		size_t word =
+		    strspn(line + 2, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+		bool is_example =
+		    line[0] == ';' && (line[2] == '[' || strncmp(line + 2 + word, " = ", 3) == 0);
+
+		n += (size_t)snprintf(text + n, 20000 - n, "%s", line + (is_example ? 1 : 0));
+	}
+	assert_int_equal(fclose(in), 0);
+	c = config_of_text(text, NULL, 0, &f);
+	if (c == NULL)
+		fail_msg("%s%s", text, f.sentence);
+	dump = config_dump(c);
+	assert_int_equal(c->service_count, 2);
+	assert_null(c->warnings[0]);
+	assert_non_null(strstr(dump, ";web.accept=tls:*:443;"));
+	assert_non_null(strstr(dump, ";mail.back.verify=chain required;"));
+	free(dump);
+	free(text);
+	relay_config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,6 +410,7 @@ int main(void)
 		cmocka_unit_test(flags_stand_behind_global_lines),
 		cmocka_unit_test(flags_alone_are_enough),
 		cmocka_unit_test(long_lines_are_whole),
+		cmocka_unit_test(the_installed_sample_is_read),
 	};
 
 	return run_cases(tests);
