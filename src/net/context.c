@@ -234,13 +234,19 @@ static void free_refused(void *parent, void *x509, CRYPTO_EX_DATA *data, int ind
 	X509_free(x509);
 }
 
+static CRYPTO_ONCE refused_once = CRYPTO_ONCE_STATIC_INIT;
+static int refused_number = -1;
+
+static void number_refused(void)
+{
+	refused_number = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_refused);
+}
+
+/* Certificates are refused in several threads at a time. */
 static int refused_index(void)
 {
-	static int index = -1;
-
-	if (index < 0)
-		index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_refused);
-	return index;
+	(void)CRYPTO_THREAD_run_once(&refused_once, number_refused);
+	return refused_number;
 }
 
 int context_keep_refused(int accepted, X509_STORE_CTX *store)

@@ -29,9 +29,10 @@ static bool name_of(SSL *ssl, char *name, size_t cap)
 	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &bytes, &len) != 1)
 		return false;
 	c = lw_cursor_over(bytes, len);
-	if (!lw_take_u16(&c, &n) || !lw_take_window(&c, n, &list) || !lw_take_u8(&list, &type) ||
-	    type != TLSEXT_NAMETYPE_host_name || !lw_take_u16(&list, &n) ||
-	    !lw_take_window(&list, n, &host) || host.left >= cap || host.left == 0)
+	if (!lw_take_u16(&c, &n) || !lw_take_window(&c, n, &list) || c.left > 0 ||
+	    !lw_take_u8(&list, &type) || type != TLSEXT_NAMETYPE_host_name ||
+	    !lw_take_u16(&list, &n) || !lw_take_window(&list, n, &host) || host.left >= cap ||
+	    host.left == 0)
 		return false;
 	memcpy(name, host.at, host.left);
 	name[host.left] = '\0';

@@ -219,16 +219,85 @@ static void test_alpn_and_curves_come_along(void **state)
 	SSL_CTX_free(client);
 }
 
+/* The ClientHello of a client that sends `name`. */
+static size_t client_hello(const char *name, unsigned char *hello, size_t cap)
+{
+	SSL_CTX *ctx = parts_any_client();
+	SSL *ssl = SSL_new(ctx);
+	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+	size_t n = 0;
+
+	assert_non_null(ssl);
+	SSL_set_bio(ssl, in, out);
+	assert_int_equal(SSL_set_tlsext_host_name(ssl, name), 1);
+	assert_true(SSL_connect(ssl) < 0);
+	assert_int_equal(BIO_read_ex(out, hello, cap, &n), 1);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	return n;
+}
+
+/* The service that a server chooses for a ClientHello. */
+static size_t service_of(SSL_CTX *ctx, const unsigned char *hello, size_t n)
+{
+	struct failure f = { "" };
+	SSL *ssl = relay_tls_accept(ctx, 0, &f);
+	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+	size_t service;
+
+	assert_non_null(ssl);
+	SSL_set_bio(ssl, in, out);
+	assert_int_equal(BIO_write(in, hello, (int)n), (int)n);
+	(void)SSL_do_handshake(ssl);
+	service = relay_tls_service(ssl, LISTENER);
+	SSL_free(ssl);
+	return service;
+}
+
+/* Every octet of the extension wrong in turn: its length, the list's, the type, the name's, the
+ * name.  Only another case of letters is the same name. */
+static void test_broken_extensions(void **state)
+{
+	static const char name[] = "exact.b.example";
+	enum { BEFORE = 9, NAME = sizeof name - 1 };
+	static const unsigned char changes[] = { 0x02, 0x20, 0x80, 0xff };
+	unsigned char hello[2048];
+	const size_t n = client_hello(name, hello, sizeof hello);
+	unsigned char *at = NULL;
+	struct house h;
+
+	(void)state;
+	for (size_t i = 0; at == NULL && i + NAME <= n; i++)
+		if (memcmp(hello + i, name, NAME) == 0)
+			at = hello + i;
+	assert_non_null(at);
+	furnish(&h);
+	open_house(&h);
+	assert_int_equal(service_of(h.ctx[LISTENER], hello, n), EXACT);
+	for (unsigned char *octet = at - BEFORE; octet < at + NAME; octet++)
+		for (size_t i = 0; i < sizeof changes; i++) {
+			const bool is_letter = octet >= at && *octet != '.';
+			size_t service;
+
+			*octet ^= changes[i];
+			service = service_of(h.ctx[LISTENER], hello, n);
+			assert_int_equal(service == EXACT, is_letter && changes[i] == 0x20);
+			*octet ^= changes[i];
+		}
+	close_house(&h);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[ROWS + 3] = {
+	struct CMUnitTest tests[ROWS + 4] = {
 		cmocka_unit_test(test_versions_come_along),
 		cmocka_unit_test(test_verification_comes_along),
 		cmocka_unit_test(test_alpn_and_curves_come_along),
+		cmocka_unit_test(test_broken_extensions),
 	};
 
 	for (size_t i = 0; i < ROWS; i++)
-		tests[3 + i] = (struct CMUnitTest){
+		tests[4 + i] = (struct CMUnitTest){
 			.name = rows[i].name != NULL ? rows[i].name : "no name",
 			.test_func = test_row,
 			.initial_state = (void *)(uintptr_t)&rows[i],
