@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "net/context.h"
 #include "relay/tls_inside.h"
@@ -146,6 +147,41 @@ static bool set_ciphers(struct tls_making *m)
 	                  context_reason(), usual_curves);
 }
 
+/* The first one counts. */
+static void warn(struct tls_making *m, const char *file, const char *what, const char *next)
+{
+	struct failure *f = m->f;
+
+	if (m->own->warning.sentence[0] != '\0')
+		return;
+	m->f = &m->own->warning;
+	(void)tls_refuse(m, "%s: %s; %s", file, what, next);
+	m->f = f;
+}
+
+static void note_date(struct tls_making *m, const char *path, const X509 *x509)
+{
+	const bool is_early = X509_cmp_current_time(X509_get0_notBefore(x509)) > 0;
+	char name[128], what[256];
+
+	if (!is_early && X509_cmp_current_time(X509_get0_notAfter(x509)) > 0)
+		return;
+	(void)tls_allow_subject(x509, name, sizeof name);
+	(void)snprintf(what, sizeof what,
+	               "the certificate of %s %s, and peers that look at dates refuse it", name,
+	               is_early ? "is not valid yet" : "has expired");
+	warn(m, path, what, is_early ? "check this machine's clock" : "get a new one and reload");
+}
+
+static void note_readers(struct tls_making *m, const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status) == 0 && (status.st_mode & (S_IROTH | S_IWOTH)) != 0)
+		warn(m, path, "everybody on this machine may read the key",
+		     "take it from them with chmod o= FILE");
+}
+
 static bool use_key(struct tls_making *m, const char *certificate, const char *key)
 {
 	const char *path = key != NULL ? key : certificate;
@@ -165,8 +201,10 @@ static bool use_key(struct tls_making *m, const char *certificate, const char *k
 		                  "only",
 		                  path);
 	}
-	if (used == 1 && SSL_CTX_check_private_key(m->ctx) == 1)
+	if (used == 1 && SSL_CTX_check_private_key(m->ctx) == 1) {
+		note_readers(m, path);
 		return true;
+	}
 	if (key == NULL)
 		return tls_refuse(m,
 		                  "@cert %s: no key that fits stands there: %s; name its file with "
@@ -174,25 +212,6 @@ static bool use_key(struct tls_making *m, const char *certificate, const char *k
 		                  path, context_reason());
 	return tls_refuse(m, "@key %s: no key in PEM that fits @cert %s could be read: %s", path,
 	                  certificate, context_reason());
-}
-
-static void note_date(struct tls_making *m, const char *path, const X509 *x509)
-{
-	const bool is_early = X509_cmp_current_time(X509_get0_notBefore(x509)) > 0;
-	struct failure words, *f = m->f;
-	char name[128];
-
-	if (!is_early && X509_cmp_current_time(X509_get0_notAfter(x509)) > 0)
-		return;
-	(void)tls_allow_subject(x509, name, sizeof name);
-	m->f = &words;
-	(void)tls_refuse(
-	    m, "@cert %s: the certificate of %s %s, and peers that look will refuse it; %s", path,
-	    name, is_early ? "is not valid yet" : "has expired",
-	    is_early ? "check this machine's clock" : "get a new one and reload");
-	m->f = f;
-	if (m->own->warning.sentence[0] == '\0')
-		m->own->warning = words;
 }
 
 /* OpenSSL keeps one certificate of each kind of key, and would let the last one win in silence. */

@@ -20,9 +20,10 @@ LW_MUST_CHECK SSL_CTX *relay_tls_client(const struct relay_service *s, const cha
                                         struct failure *f);
 
 /*
- * What is wrong with a context that works all the same, a sentence, or NULL: a certificate of our
- * own that is out of date.  Peers that look at dates refuse it, which the operator has to hear; but
- * to refuse it here would take down what still works, and all other services with it.
+ * What is wrong with a context that works all the same, a sentence, or NULL: a key that everybody
+ * may read, a certificate of our own that is out of date.  Peers that look at dates refuse it,
+ * which the operator has to hear; but to refuse it here would take down what still works, and all
+ * other services with it.
  */
 const char *relay_tls_warning(const SSL_CTX *ctx);
 

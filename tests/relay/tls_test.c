@@ -4,6 +4,7 @@
 #include "tests/relay/tls_parts.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 /* Names of files that these tests share. */
 static const char *ec, *rsa;
@@ -226,11 +227,26 @@ static void test_dates(void **state)
 		} else {
 			assert_non_null(relay_tls_warning(server));
 			assert_non_null(strstr(relay_tls_warning(server), rows[i].sentence));
-			assert_non_null(
-			    strstr(relay_tls_warning(server), "relay.conf:7: [web] cert"));
+			assert_non_null(strstr(relay_tls_warning(server), "relay.conf:7: [web] /"));
 		}
 		SSL_CTX_free(server);
 	}
+}
+
+static void test_readers(void **state)
+{
+	const char *certificates[] = { parts_path("open.pem"), NULL };
+	struct relay_service s = PLAIN_SERVICE;
+	SSL_CTX *server;
+
+	(void)state;
+	certificate_free(parts_certificate("open", &(struct certificate_order){ 0 }));
+	assert_int_equal(chmod(certificates[0], S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH), 0);
+	s.front.certificates = certificates;
+	server = parts_server(&s);
+	assert_non_null(relay_tls_warning(server));
+	assert_non_null(strstr(relay_tls_warning(server), "everybody on this machine may read"));
+	SSL_CTX_free(server);
 }
 
 int main(void)
@@ -242,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_alpn_is_offered),
 		cmocka_unit_test(test_chain_is_the_files),
 		cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_readers),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -278,6 +278,40 @@ static void test_back(void **state)
 	SSL_CTX_free(server);
 }
 
+/* A backend may be known by its fingerprint alone, whatever its name. */
+static void test_backend_by_fingerprint(void **state)
+{
+	static const struct {
+		const char *presents;
+		int alert;
+	} rows[] = {
+		{ "self.pem", -1 },
+		{ "good.pem", SSL_AD_BAD_CERTIFICATE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const char *certificates[] = { parts_path(rows[i].presents), NULL };
+		struct relay_service s = PLAIN_SERVICE;
+		SSL_CTX *client, *server;
+		struct failure f = { "" };
+		struct pair p;
+
+		s.front.certificates = certificates;
+		s.back.verify_chain = false;
+		s.back.allow_list = parts_path("self.list");
+		client = parts_client(&s);
+		server = parts_server(&s);
+		p = parts_meet(relay_tls_connect(client, &s, 0, "other.example", &f),
+		               relay_tls_accept(server, 0, &f));
+		assert_int_equal(p.client_alert, rows[i].alert);
+		assert_int_equal(p.are_done, rows[i].alert == -1);
+		parts_part(&p);
+		SSL_CTX_free(client);
+		SSL_CTX_free(server);
+	}
+}
+
 /* Clients with several certificates choose by the names of the roots. */
 static void test_authorities_are_named(void **state)
 {
@@ -348,19 +382,20 @@ static void test_folders(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[FRONTS + BACKS + 2] = {
+	struct CMUnitTest tests[FRONTS + BACKS + 3] = {
 		cmocka_unit_test(test_authorities_are_named),
 		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_backend_by_fingerprint),
 	};
 
 	for (size_t i = 0; i < FRONTS; i++)
-		tests[2 + i] = (struct CMUnitTest){
+		tests[3 + i] = (struct CMUnitTest){
 			.name = fronts[i].claim,
 			.test_func = test_front,
 			.initial_state = (void *)(uintptr_t)&fronts[i],
 		};
 	for (size_t i = 0; i < BACKS; i++)
-		tests[2 + FRONTS + i] = (struct CMUnitTest){
+		tests[3 + FRONTS + i] = (struct CMUnitTest){
 			.name = backs[i].claim,
 			.test_func = test_back,
 			.initial_state = (void *)(uintptr_t)&backs[i],
