@@ -2,7 +2,7 @@
  * completion: `lastword completion bash` prints a completion script made from
  * the verbs' option tables, so it cannot fall behind them.  An option whose
  * argument is a list of words, "fin|rst|stall", completes to those; one that
- * takes a FILE completes to files.
+ * takes a FILE completes to files, one that takes a FOLDER to folders.
  */
 #include "cli/verb.h"
 
@@ -67,6 +67,8 @@ static void print_arguments(const struct verb *verb)
 			fputs("' ;;\n", stdout);
 		} else if (strcmp(option->arg, "FILE") == 0) {
 			fputs("COMPREPLY=( $(compgen -f -- \"$cur\") ); return ;;\n", stdout);
+		} else if (strcmp(option->arg, "FOLDER") == 0) {
+			fputs("COMPREPLY=( $(compgen -d -- \"$cur\") ); return ;;\n", stdout);
 		} else {
 			fputs("return ;;\n", stdout);
 		}

@@ -4,6 +4,7 @@
 #include "relay/checks.h"
 
 #include <openssl/tls1.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -234,16 +235,29 @@ static bool check_versions(const struct relay_tls_settings *t, const struct rela
 	return true;
 }
 
-static bool warn_of_fin(const struct relay_service *s, struct relay_draft *d, bool is_plain,
+static bool port_tells(const struct relay_place *p)
+{
+	return p->kind != RELAY_UNIX &&
+	       lw_profile_by_port((uint16_t)strtoul(p->address.port, NULL, 10)) != NULL;
+}
+
+/* A profile may be found by ALPN, or by the port where we listen or connect. */
+static bool may_find_profile(const struct relay_service *s)
+{
+	return s->profile != NULL || s->front.alpn != NULL || s->back.alpn != NULL ||
+	       port_tells(&s->accept) || port_tells(&s->connect[0]);
+}
+
+static bool warn_of_fin(const struct relay_service *s, struct relay_draft *d, bool has_plain_leg,
                         struct failure *f)
 {
 	const struct relay_line *line = relay_draft_own(d, "trustFin");
 
-	if (line == NULL || s->trusts_fin || s->profile != NULL || !is_plain)
+	if (line == NULL || s->trusts_fin || !has_plain_leg || may_find_profile(s))
 		return true;
 	return relay_draft_warn(d, line, f,
-	                        "without a profile, and where neither ALPN nor the port tells "
-	                        "one, no FIN of the plain leg is an end; write profile = NAME");
+	                        "neither profile nor ALPN nor the port tells where messages end, "
+	                        "so that no FIN of the plain leg is an end; write profile = NAME");
 }
 
 bool relay_check_service(const struct relay_service *s, struct relay_draft *d, bool accepts_tls,

@@ -147,6 +147,11 @@ class Rules(unittest.TestCase):
         self.write("man/lastword-cut.1", PAGE.replace(".El\n", ".It Fl Fl after Ar N\nWhen.\n.El\n"))
         self.assertEqual(self.found("help-and-manual"), ["lastword cut --help: does not name --after"])
 
+    def test_help_and_manual_see_capitals_in_an_option(self):
+        self.write("man/lastword-cut.1", PAGE.replace(".It Fl Fl listen Ar ADDR\nWhere.\n", ".It Fl Fl listenAt Ar ADDR\nWhere.\n"))
+        self.assertEqual(self.found("help-and-manual"), ["man/lastword-cut.1: does not describe --listen",
+                                                         "lastword cut --help: does not name --listenAt"])
+
     def test_help_and_manual_see_a_verb_without_page_and_a_page_without_verb(self):
         os.rename(os.path.join(self.root, "man/lastword-cut.1"), os.path.join(self.root, "man/lastword-end.1"))
         self.assertEqual(self.found("help-and-manual"), ["lastword --help: verb without a page: cut",

@@ -178,9 +178,13 @@ static void what_is_lost_is_told_once(void **state)
 		{ SERVER "TIMEOUTclose = 0\n",
 		  ": TIMEOUTclose: taken as 1: what is under way is delivered first, and a "
 		  "close_notify that is missing behind a complete message harms nobody here\n" },
-		{ SERVER "trustFin = no\n",
-		  ": trustFin: without a profile, and where neither ALPN nor the port tells one, "
-		  "no FIN of the plain leg is an end; write profile = NAME\n" },
+		{ "accept = 4444\nconnect = 8081\ncert = c\ntrustFin = no\n",
+		  ": trustFin: neither profile nor ALPN nor the port tells where messages end, so "
+		  "that no FIN of the plain leg is an end; write profile = NAME\n" },
+		{ SERVER "trustFin = no\n", "" },
+		{ "accept = 4444\nconnect = 143\ncert = c\ntrustFin = no\n", "" },
+		{ "accept = 4444\nconnect = 8081\ncert = c\ntrustFin = no\nalpn = h2\n", "" },
+		{ "accept = 4444\nconnect = 8081\ncert = c\ntrustFin = no\nprofile = http\n", "" },
 		{ SERVER "requireCert = yes\nCAfile = r\n", "" },
 		{ "[a]\n" SERVER "debug = 7\n",
 		  ": debug: what is logged is decided before the first [section], for all "

@@ -51,7 +51,7 @@ static void names_are_found_without_letter_case(void **state)
 
 static char *read_page(void)
 {
-	FILE *in = fopen(PAGE_FILE, "r");
+	FILE *in = fopen(ROOT "/man/lastword-relay.1", "r");
 	char *text = calloc(1, 65536);
 
 	assert_non_null(text);
