@@ -69,7 +69,8 @@ struct relay_service {
 	const char *const *sni_patterns;       /* "example.org", "*.example.org" */
 	struct relay_tls_settings front, back; /* of the accepting and the connecting leg */
 
-	const struct lw_profile *profile; /* NULL: by ALPN, else by port */
+	const struct lw_profile
+	    *profile; /* written, or of `protocol`; NULL: by ALPN, else by port */
 	enum lw_policy policy;
 	bool
 	    trusts_fin; /* a plain leg's FIN counts as closed; else only after a complete message */

@@ -127,7 +127,7 @@ static const struct relay_key backend[] = {
 
 static const struct relay_key endings[] = {
 	ONE("profile", "NAME", relay_set_profile, profile,
-	    "The application protocol, which tells where messages end (default auto: by ALPN, else by port)"),
+	    "The application protocol, which tells where messages end (default auto: by protocol, ALPN or port)"),
 	ONE("policy", "framed|strict|lax", relay_set_word, policy,
 	    "When a missing close_notify is cut: unless a message is complete (default), always, never at a record's boundary"),
 	ONE("trustFin", "yes|no", relay_set_claim, trusts_fin,

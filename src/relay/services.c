@@ -151,6 +151,19 @@ static void take_values(struct relay_service *s, const struct relay_draft *d)
 	                         : 0;
 }
 
+/* A dialogue before TLS says which protocol follows. */
+static void take_profile(struct relay_service *s, bool accepts_tls, bool connects_tls)
+{
+	const struct starttls_row *row = NULL;
+
+	if (accepts_tls)
+		row = s->front.starttls;
+	if (row == NULL && connects_tls)
+		row = s->back.starttls;
+	if (s->profile == NULL && row != NULL)
+		s->profile = lw_profile_by_name(starttls_profile(row));
+}
+
 static bool build(struct relay_service *s, struct relay_draft *d,
                   const struct relay_section *section, struct failure *f)
 {
@@ -170,6 +183,7 @@ static bool build(struct relay_service *s, struct relay_draft *d,
 	take_leg(&s->back, back, true);
 	drop_defaults(&s->front, d);
 	s->front.line = s->back.line = section->number;
+	take_profile(s, accepts_tls, connects_tls);
 	return take_versions(&s->front, &d->plain, d, f) && take_versions(&s->back, back, d, f) &&
 	       relay_check_service(s, d, accepts_tls, connects_tls, section, f);
 }

@@ -157,8 +157,7 @@ static bool read_lines(struct tls_allow *a, FILE *file, const char *path, struct
 		return false;
 	}
 	if (a->count == 0)
-		failure_set(f, "%s: it names nobody; leave allow out to let everybody in",
-		            path);
+		failure_set(f, "%s: it names nobody; leave allow out to let everybody in", path);
 	return a->count > 0;
 }
 

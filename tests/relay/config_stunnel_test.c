@@ -182,9 +182,9 @@ static void what_is_lost_is_told_once(void **state)
 		  ": trustFin: neither profile nor ALPN nor the port tells where messages end, so "
 		  "that no FIN of the plain leg is an end; write profile = NAME\n" },
 		{ SERVER "trustFin = no\n", "" },
-		{ "accept = 4444\nconnect = 143\ncert = c\ntrustFin = no\n", "" },
+		{ "accept = 4444\nconnect = 993\ncert = c\ntrustFin = no\n", "" },
 		{ "accept = 4444\nconnect = 8081\ncert = c\ntrustFin = no\nalpn = h2\n", "" },
-		{ "accept = 4444\nconnect = 8081\ncert = c\ntrustFin = no\nprofile = http\n", "" },
+		{ "accept = 4444\nconnect = 8081\ncert = c\ntrustFin = no\nprofile = https\n", "" },
 		{ SERVER "requireCert = yes\nCAfile = r\n", "" },
 		{ "[a]\n" SERVER "debug = 7\n",
 		  ": debug: what is logged is decided before the first [section], for all "
