@@ -51,10 +51,11 @@ struct couple_half_report {
 	bool was_finished;       /* its sink was ended properly */
 	bool was_mirrored;       /* its sink was ended without a word, as the source had been */
 	bool was_aborted;        /* its sink was ended so that it never looks like an end */
-	bool was_reported;       /* reports_only: it would have been aborted */
-	bool is_complete;        /* what the source said is whole messages, as far as known */
-	uint64_t moved;          /* taken by the sink */
-	uint64_t lost;           /* read and not delivered: not taken, or not acknowledged */
+	bool was_unmarked; /* aborted, but a Unix socket's peer could not be shown that in time */
+	bool was_reported; /* reports_only: it would have been aborted */
+	bool is_complete;  /* what the source said is whole messages, as far as known */
+	uint64_t moved;    /* taken by the sink */
+	uint64_t lost;     /* read and not delivered: not taken, or not acknowledged */
 };
 
 struct couple_report {

@@ -1,12 +1,14 @@
-/* endpoint: TLS, TCP and standard input and output behind one face, so that the pump moves bytes
- * without knowing between what.  Nothing here waits: "again" is an answer, and watches() says for
- * what to wait.  An endpoint borrows its descriptors and its stream.
+/* endpoint: TLS, TCP, Unix sockets and standard input and output behind one face, so that pump and
+ * couple move bytes without knowing between what.  Nothing here waits: "again" is an answer, and
+ * watches() says for what to wait.  An endpoint borrows its descriptors and its stream.
  */
 #ifndef PIPE_ENDPOINT_H
 #define PIPE_ENDPOINT_H
 
-#include <lastword/stream.h>
+#include <lastword/closer.h>
+#include <lastword/profile.h>
 
+#include "framing/tracker.h"
 #include "pipe/halfpipe.h"
 
 enum endpoint_status {
@@ -27,15 +29,26 @@ struct endpoint_watch {
 
 struct endpoint_ops {
 	enum half_kind kind;
+	/* `has_more` of the endpoint then says whether more waits that no descriptor tells of. */
 	enum endpoint_status (*read)(struct endpoint *e, void *buf, size_t cap, size_t *n);
+	/* `len` 0: ENDED if it takes no more, else AGAIN. */
 	enum endpoint_status (*write)(struct endpoint *e, const void *buf, size_t len, size_t *n);
 	/* OK: what was written has left, as far as this endpoint can tell. */
 	enum endpoint_status (*flush)(struct endpoint *e);
 	/* Ends the write direction; reading goes on. */
 	enum endpoint_status (*finish)(struct endpoint *e);
+	/* The same without a word, where finish() has one: FIN alone. */
+	enum endpoint_status (*leave)(struct endpoint *e);
 	/* Ends both directions, properly, or so that it never looks like an end. */
 	enum endpoint_status (*close)(struct endpoint *e);
 	enum endpoint_status (*abort)(struct endpoint *e);
+	/* Has the owner's close(2) send a RST, where there is such a thing. */
+	void (*reset)(struct endpoint *e);
+	/* Bytes that the peer's system has not acknowledged; what did not leave us counts too.
+	   `may_change`: it is worth while to ask again. */
+	uint64_t (*unacknowledged)(struct endpoint *e, bool *may_change);
+	/* close() will give the descriptor away, so that nobody may watch it any more. */
+	bool (*hands_over)(const struct endpoint *e);
 	enum half_ending (*ending)(const struct endpoint *e);
 	/* What was read is whole messages, and no request is unanswered. */
 	bool (*is_complete)(const struct endpoint *e);
@@ -47,27 +60,60 @@ struct endpoint_ops {
 
 struct endpoint {
 	const struct endpoint_ops *ops;
+	bool has_more;         /* set by read() */
+	bool gives_up_reading; /* by the user: how the peer ends matters no more */
 };
 
 struct endpoint_tls {
 	struct endpoint base;
-	struct lw_stream *stream;
-	int fd;
-	bool has_more_to_do; /* it is ending, and waits for nothing: to be called again */
+	struct lw_stream *stream; /* NULL once it was handed over */
+	int fd;                   /* -1 likewise */
+	bool has_more_to_do;      /* it is ending, and waits for nothing: to be called again */
+	bool is_over;             /* close() or abort() came to their end */
+	bool has_left;            /* leave() sent FIN */
+	bool is_handed_over; /* the closer has stream, TLS object and descriptor, and will tell */
+	struct lw_closer *closer; /* or NULL */
+	void *tag;
+	struct lw_verdict verdict; /* once it was handed over: as it was before */
 };
 
 /* `fd` is the stream's socket. */
 void endpoint_tls_init(struct endpoint_tls *e, struct lw_stream *stream, int fd);
 
+/*
+ * Lets close() pass stream, TLS object and descriptor to a closer once the read side has ended, or
+ * where the user gave up reading; `is_handed_over` then says that the closer tells the rest under
+ * `tag`.  Where the closer refuses, close() is the stream's own.
+ */
+void endpoint_tls_use_closer(struct endpoint_tls *e, struct lw_closer *closer, void *tag);
+
+/* A connected socket without TLS: TCP or Unix. */
 struct endpoint_tcp {
 	struct endpoint base;
 	int fd;
 	enum half_ending ending;
 	bool finished, broken;
+	int write_error; /* errno that broke it, or 0 */
+	bool tracks, trusts_fin;
+	struct lw_tracker tracker;
 };
 
-/* `fd` is a connected socket, TCP or Unix; an abort makes the owner's close(2) send a RST. */
+/* An abort makes the owner's close(2) send a RST. */
 void endpoint_tcp_init(struct endpoint_tcp *e, int fd);
+
+/*
+ * A Unix socket has no RST: its peer sees ECONNRESET if it had sent what we have not read when the
+ * owner's close(2) comes, else an end.  abort() gives AGAIN while such bytes are not there and the
+ * peer still is: to be called again now and then.
+ */
+void endpoint_unix_init(struct endpoint_tcp *e, int fd);
+
+/*
+ * Follows messages, as lw_use_profile() does, so that is_complete() is known.  Unless FIN is
+ * trusted, one that comes where the messages are not complete is HALF_TCP_TRUNCATED.
+ */
+void endpoint_tcp_use_profile(struct endpoint_tcp *e, const struct lw_profile *profile,
+                              enum lw_role role, bool trusts_fin);
 
 struct endpoint_stdio {
 	struct endpoint base;

@@ -141,14 +141,36 @@ static int stdio_timeout_ms(struct endpoint *e, uint64_t now_ms)
 	return -1;
 }
 
+static void stdio_reset(struct endpoint *e)
+{
+	(void)e;
+}
+
+static uint64_t stdio_unacknowledged(struct endpoint *e, bool *may_change)
+{
+	(void)e;
+	*may_change = false;
+	return 0;
+}
+
+static bool stdio_hands_over(const struct endpoint *e)
+{
+	(void)e;
+	return false;
+}
+
 static const struct endpoint_ops stdio_ops = {
 	.kind = HALF_STDIO,
 	.read = stdio_read,
 	.write = stdio_write,
 	.flush = stdio_flush,
 	.finish = stdio_end,
+	.leave = stdio_end,
 	.close = stdio_end,
 	.abort = stdio_end,
+	.reset = stdio_reset,
+	.unacknowledged = stdio_unacknowledged,
+	.hands_over = stdio_hands_over,
 	.ending = stdio_ending,
 	.is_complete = stdio_is_complete,
 	.watches = stdio_watches,
@@ -158,7 +180,7 @@ static const struct endpoint_ops stdio_ops = {
 void endpoint_stdio_init(struct endpoint_stdio *e, int in_fd, int out_fd)
 {
 	*e = (struct endpoint_stdio){
-		.base = { &stdio_ops }, .in_fd = in_fd, .out_fd = out_fd, .ending = HALF_OPEN
+		.base = { .ops = &stdio_ops }, .in_fd = in_fd, .out_fd = out_fd, .ending = HALF_OPEN
 	};
 }
 

@@ -1,138 +1,49 @@
-/* endpoint_tcp: a connected socket as an endpoint.  TCP's ends prove nothing; it only tells them
- * apart.  Invariant: the first ending of the read direction sticks.
+/* endpoint_tcp: a connected TCP socket as an endpoint.  Its abort is a RST, sent by the owner's
+ * close(2); whoever wants the peer to have everything before it waits for unacknowledged() to be 0.
  */
-#include "pipe/endpoint.h"
+#include "pipe/endpoint_plain.h"
 
-#include <errno.h>
-#include <sys/socket.h>
-
-static struct endpoint_tcp *tcp(struct endpoint *e)
+static void tcp_reset(struct endpoint *e)
 {
-	return (struct endpoint_tcp *)(void *)e;
-}
+	struct endpoint_tcp *t = plain_of(e);
 
-static bool must_wait(int error)
-{
-	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
-}
-
-static enum endpoint_status tcp_read(struct endpoint *e, void *buf, size_t cap, size_t *n)
-{
-	struct endpoint_tcp *t = tcp(e);
-	ssize_t got;
-
-	*n = 0;
-	if (t->ending != HALF_OPEN)
-		return ENDPOINT_ENDED;
-	got = recv(t->fd, buf, cap, MSG_DONTWAIT);
-	if (got > 0) {
-		*n = (size_t)got;
-		return ENDPOINT_OK;
-	}
-	if (got < 0 && must_wait(errno))
-		return ENDPOINT_AGAIN;
-	t->ending = got == 0              ? HALF_TCP_FIN
-	            : errno == ECONNRESET ? HALF_TCP_RESET
-	                                  : HALF_TCP_FAILED;
-	return ENDPOINT_ENDED;
-}
-
-static enum endpoint_status tcp_write(struct endpoint *e, const void *buf, size_t len, size_t *n)
-{
-	struct endpoint_tcp *t = tcp(e);
-	ssize_t sent;
-
-	*n = 0;
-	if (t->finished || t->broken)
-		return ENDPOINT_ENDED;
-	sent = send(t->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (sent > 0) {
-		*n = (size_t)sent;
-		return ENDPOINT_OK;
-	}
-	if (sent == 0 || must_wait(errno))
-		return ENDPOINT_AGAIN;
-	t->broken = true;
-	return ENDPOINT_ENDED;
-}
-
-static enum endpoint_status tcp_flush(struct endpoint *e)
-{
-	return tcp(e)->broken ? ENDPOINT_ENDED : ENDPOINT_OK;
-}
-
-static enum endpoint_status tcp_finish(struct endpoint *e)
-{
-	struct endpoint_tcp *t = tcp(e);
-
-	if (!t->finished && shutdown(t->fd, SHUT_WR) != 0)
+	if (!tcp_socket_reset_on_close(t->fd))
 		t->broken = true;
 	t->finished = true;
-	return t->broken ? ENDPOINT_ENDED : ENDPOINT_OK;
-}
-
-static enum endpoint_status tcp_close(struct endpoint *e)
-{
-	(void)tcp_finish(e);
-	return ENDPOINT_ENDED;
 }
 
 static enum endpoint_status tcp_abort(struct endpoint *e)
 {
-	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-	struct endpoint_tcp *t = tcp(e);
-
-	if (setsockopt(t->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) != 0)
-		t->broken = true;
-	t->finished = true;
+	tcp_reset(e);
 	return ENDPOINT_ENDED;
 }
 
-static enum half_ending tcp_ending(const struct endpoint *e)
+static uint64_t tcp_unacknowledged(struct endpoint *e, bool *may_change)
 {
-	return ((const struct endpoint_tcp *)(const void *)e)->ending;
-}
-
-static bool tcp_is_complete(const struct endpoint *e)
-{
-	(void)e;
-	return false;
-}
-
-static void tcp_watches(const struct endpoint *e, unsigned interest, struct endpoint_watch w[2])
-{
-	const struct endpoint_tcp *t = (const struct endpoint_tcp *)(const void *)e;
-
-	w[0] = (struct endpoint_watch){ t->fd, 0, false };
-	w[1] = (struct endpoint_watch){ -1, 0, false };
-	if ((interest & LW_INTEREST_READ) != 0 && t->ending == HALF_OPEN)
-		w[0].events |= LW_EVENT_READABLE;
-	if ((interest & LW_INTEREST_WRITE) != 0 && !t->finished && !t->broken)
-		w[0].events |= LW_EVENT_WRITABLE;
-}
-
-static int tcp_timeout_ms(struct endpoint *e, uint64_t now_ms)
-{
-	(void)e;
-	(void)now_ms;
-	return -1;
+	return tcp_socket_unacknowledged(plain_of(e)->fd, false, may_change);
 }
 
 static const struct endpoint_ops tcp_ops = {
 	.kind = HALF_TCP,
-	.read = tcp_read,
-	.write = tcp_write,
-	.flush = tcp_flush,
-	.finish = tcp_finish,
-	.close = tcp_close,
+	.read = plain_read,
+	.write = plain_write,
+	.flush = plain_flush,
+	.finish = plain_finish,
+	.leave = plain_finish,
+	.close = plain_close,
 	.abort = tcp_abort,
-	.ending = tcp_ending,
-	.is_complete = tcp_is_complete,
-	.watches = tcp_watches,
-	.timeout_ms = tcp_timeout_ms,
+	.reset = tcp_reset,
+	.unacknowledged = tcp_unacknowledged,
+	.hands_over = plain_hands_over,
+	.ending = plain_ending,
+	.is_complete = plain_is_complete,
+	.watches = plain_watches,
+	.timeout_ms = plain_timeout_ms,
 };
 
 void endpoint_tcp_init(struct endpoint_tcp *e, int fd)
 {
-	*e = (struct endpoint_tcp){ .base = { &tcp_ops }, .fd = fd, .ending = HALF_OPEN };
+	*e = (struct endpoint_tcp){
+		.base = { .ops = &tcp_ops }, .fd = fd, .ending = HALF_OPEN, .trusts_fin = true
+	};
 }

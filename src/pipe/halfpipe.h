@@ -3,7 +3,8 @@
  * Sans-I/O: it knows kinds and endings, no descriptor.
  *
  * What makes laundering impossible: no source ending without proof or tolerance gives HALF_FINISH,
- * and on a TLS sink not even a tolerated one does, since close_notify is a proof of ours.
+ * and on a TLS sink not even a tolerated one does, since close_notify is a proof of ours: there the
+ * sink gets as bare an end as the source had.
  */
 #ifndef PIPE_HALFPIPE_H
 #define PIPE_HALFPIPE_H
@@ -11,19 +12,25 @@
 #include <lastword/stream.h>
 
 /* What a source or sink is made of. */
-enum half_kind { HALF_TLS, HALF_TCP, HALF_STDIO, HALF_KINDS };
+enum half_kind { HALF_TLS, HALF_TCP, HALF_UNIX, HALF_STDIO, HALF_KINDS };
 
 /* How a source ended. */
 enum half_ending {
 	HALF_OPEN,          /* not ended */
 	HALF_TLS_CLOSED,    /* close_notify */
 	HALF_TLS_TOLERATED, /* none, and the policy accepts that */
+	HALF_TLS_IGNORED, /* close_notify behind bytes that came after our own, and were ignored */
 	HALF_TLS_TRUNCATED, /* FIN or RST, not acceptable */
 	HALF_TLS_ABORTED,   /* a fatal alert */
 	HALF_TLS_FAILED,    /* anything else, our own deadline included */
 	HALF_TCP_FIN,       /* all the end that TCP has */
+	HALF_TCP_TRUNCATED, /* FIN inside a message, where FIN alone is not trusted */
 	HALF_TCP_RESET,
 	HALF_TCP_FAILED,
+	HALF_UNIX_END, /* the same four of a Unix socket */
+	HALF_UNIX_TRUNCATED,
+	HALF_UNIX_RESET,
+	HALF_UNIX_FAILED,
 	HALF_STDIO_END,            /* end of file */
 	HALF_STDIO_END_HALF_CLOSE, /* the same, and the person asked to tell the peer at once */
 	HALF_STDIO_FAILED,
@@ -34,6 +41,7 @@ enum half_ending {
 enum half_action {
 	HALF_HOLD,   /* nothing: more may be said by other rules */
 	HALF_FINISH, /* end it properly: close_notify, FIN, end of file */
+	HALF_MIRROR, /* end it without a word, as the source was: FIN alone */
 	HALF_ABORT,  /* end it so that it never looks like an end: fatal alert, RST */
 	HALF_REPORT  /* it has no such mark: the exit status and the verdict tell */
 };

@@ -127,7 +127,8 @@ static bool end_sink(struct pump *p, struct half *h)
 		h->phase = HELD;
 		return true;
 	case HALF_REPORT:
-	case HALF_ABORT: /* the whole endpoint's matter: see choose_cause() */
+	case HALF_MIRROR: /* between two streams only; were there one, it would be no end */
+	case HALF_ABORT:  /* the whole endpoint's matter: see choose_cause() */
 		h->phase = OVER;
 		return true;
 	case HALF_FINISH:
@@ -155,10 +156,17 @@ static bool turn_half(struct pump *p, struct half *h)
 
 /* ---- the end of all */
 
+static bool is_no_end(const struct half *h)
+{
+	enum half_action action = half_action(h->ending, h->sink->ops->kind);
+
+	return action == HALF_ABORT || action == HALF_MIRROR;
+}
+
 static bool has_said_all(const struct half *h)
 {
 	if (h->phase == DELIVERING && waiting(h) == 0 && !h->unflushed)
-		return half_action(h->ending, h->sink->ops->kind) != HALF_ABORT;
+		return !is_no_end(h);
 	return h->phase == HELD || h->phase == OVER;
 }
 
@@ -178,8 +186,7 @@ static enum way_out choose_way_out(const struct pump *p, enum pump_cause cause)
 
 static bool must_abort(const struct half *h)
 {
-	return h->phase == OVER && !h->broken && h->ending != HALF_OPEN &&
-	       half_action(h->ending, h->sink->ops->kind) == HALF_ABORT;
+	return h->phase == OVER && !h->broken && h->ending != HALF_OPEN && is_no_end(h);
 }
 
 static enum pump_cause choose_cause(const struct pump *p)

@@ -12,20 +12,26 @@ static const struct row {
 	enum half_ending ending;
 	const char *name;
 	enum half_kind kind;
-	const char *actions; /* on TLS, TCP, stdio: Hold, Finish, Abort, Report */
+	const char *actions; /* on TLS, TCP, Unix, stdio: Hold, Finish, Mirror, Abort, Report */
 	bool is_proven;      /* the source said itself that there is no more */
 } rows[] = {
-	{ HALF_TLS_CLOSED, "TLS closed", HALF_TLS, "FFF", true },
-	{ HALF_TLS_TOLERATED, "TLS tolerated", HALF_TLS, "AFF", false },
-	{ HALF_TLS_TRUNCATED, "TLS truncated", HALF_TLS, "AAR", false },
-	{ HALF_TLS_ABORTED, "TLS aborted", HALF_TLS, "AAR", false },
-	{ HALF_TLS_FAILED, "TLS failed", HALF_TLS, "AAR", false },
-	{ HALF_TCP_FIN, "TCP FIN", HALF_TCP, "FFF", true },
-	{ HALF_TCP_RESET, "TCP reset", HALF_TCP, "AAR", false },
-	{ HALF_TCP_FAILED, "TCP failed", HALF_TCP, "AAR", false },
-	{ HALF_STDIO_END, "input's end", HALF_STDIO, "HHF", true },
-	{ HALF_STDIO_END_HALF_CLOSE, "input's end, told at once", HALF_STDIO, "FFF", true },
-	{ HALF_STDIO_FAILED, "input failed", HALF_STDIO, "AAR", false },
+	{ HALF_TLS_CLOSED, "TLS closed", HALF_TLS, "FFFF", true },
+	{ HALF_TLS_TOLERATED, "TLS tolerated", HALF_TLS, "MFFF", false },
+	{ HALF_TLS_IGNORED, "TLS closed, with bytes ignored", HALF_TLS, "AAAR", false },
+	{ HALF_TLS_TRUNCATED, "TLS truncated", HALF_TLS, "AAAR", false },
+	{ HALF_TLS_ABORTED, "TLS aborted", HALF_TLS, "AAAR", false },
+	{ HALF_TLS_FAILED, "TLS failed", HALF_TLS, "AAAR", false },
+	{ HALF_TCP_FIN, "TCP FIN", HALF_TCP, "FFFF", true },
+	{ HALF_TCP_TRUNCATED, "TCP FIN inside a message", HALF_TCP, "AAAR", false },
+	{ HALF_TCP_RESET, "TCP reset", HALF_TCP, "AAAR", false },
+	{ HALF_TCP_FAILED, "TCP failed", HALF_TCP, "AAAR", false },
+	{ HALF_UNIX_END, "Unix socket's end", HALF_UNIX, "FFFF", true },
+	{ HALF_UNIX_TRUNCATED, "Unix socket's end inside a message", HALF_UNIX, "AAAR", false },
+	{ HALF_UNIX_RESET, "Unix socket reset", HALF_UNIX, "AAAR", false },
+	{ HALF_UNIX_FAILED, "Unix socket failed", HALF_UNIX, "AAAR", false },
+	{ HALF_STDIO_END, "input's end", HALF_STDIO, "HHHF", true },
+	{ HALF_STDIO_END_HALF_CLOSE, "input's end, told at once", HALF_STDIO, "FFFF", true },
+	{ HALF_STDIO_FAILED, "input failed", HALF_STDIO, "AAAR", false },
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -34,7 +40,8 @@ static void test_every_cell(void **state)
 {
 	const struct row *row = *state;
 	static const char letters[] = {
-		[HALF_HOLD] = 'H', [HALF_FINISH] = 'F', [HALF_ABORT] = 'A', [HALF_REPORT] = 'R'
+		[HALF_HOLD] = 'H',  [HALF_FINISH] = 'F', [HALF_MIRROR] = 'M',
+		[HALF_ABORT] = 'A', [HALF_REPORT] = 'R',
 	};
 
 	assert_int_equal(half_kind_of(row->ending), row->kind);
@@ -46,6 +53,9 @@ static void test_every_cell(void **state)
 		 */
 		if (sink == HALF_TLS && action == HALF_FINISH)
 			assert_true(row->is_proven);
+		/* An end without a word is for what ended so, and only where there would be one. */
+		if (action == HALF_MIRROR)
+			assert_true(sink == HALF_TLS && row->kind == HALF_TLS && !row->is_proven);
 		if (sink == HALF_STDIO)
 			assert_int_not_equal(action, HALF_ABORT);
 		else
@@ -100,6 +110,11 @@ static void test_a_streams_endings(void **state)
 			                      .tolerated = cases[i].tolerated };
 
 		assert_int_equal(half_ending_of(&verdict), cases[i].ending);
+		/* What came behind our own close makes a proper end none. */
+		verdict.bytes_ignored = 1;
+		assert_int_equal(half_ending_of(&verdict), cases[i].ending == HALF_TLS_CLOSED
+		                                               ? HALF_TLS_IGNORED
+		                                               : cases[i].ending);
 	}
 }
 

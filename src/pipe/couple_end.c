@@ -1,0 +1,387 @@
+/* couple_end: how a couple ends.  Nothing here makes an end look better than it is: a leg is closed
+ * properly only if everything that was to be said to it is said, and what is cut off is aborted
+ * when the peer's system has everything before it.
+ *
+ * TCP: RST, once the send queue is acknowledged (asked for at growing intervals, since nothing
+ * tells) or the deadline has passed.  TLS: a fatal alert, then FIN or RST, or RST alone.  Unix:
+ * there is no RST, see endpoint_unix.c; it is left open and unread until the peer has sent
+ * something, and closed at the deadline, which to the peer looks like an end: `was_unmarked` tells.
+ */
+#include "pipe/couple_inside.h"
+
+enum { PAUSE_MIN_MS = 1, PAUSE_MAX_MS = 50, UNWATCHED_MS = 20, READS_A_TURN = 4 };
+
+static bool is_expired(const struct couple *c)
+{
+	return couple_now_ms(c) >= c->deadline_ms;
+}
+
+static void arm_deadline(struct couple *c)
+{
+	if (c->deadline_ms == UINT64_MAX && c->options.close_timeout_ms != LW_NO_TIMEOUT)
+		c->deadline_ms = couple_now_ms(c) + c->options.close_timeout_ms;
+}
+
+/* ---- the decision */
+
+/* The source has said all there was, or at least whole messages. */
+static bool is_said(const struct half *h)
+{
+	if (is_waiting(h))
+		return false;
+	if (h->outcome == FINISHED || h->outcome == HELD || h->outcome == MIRRORED)
+		return true;
+	return h->phase == MOVING && h->source->e->ops->is_complete(h->source->e);
+}
+
+bool couple_is_between(const struct couple *c)
+{
+	const struct half *up = &c->up, *down = &c->down;
+	bool is_unused = up->moved == 0 && down->moved == 0 && !is_waiting(up) && !is_waiting(down);
+
+	return is_unused || (is_said(up) && is_said(down));
+}
+
+/* What may be shown to the sink of `h`. */
+static enum way way_out(const struct couple *c, struct half *h, bool is_proper)
+{
+	enum half_ending source_ending = h->sink->e->ops->ending(h->sink->e);
+
+	switch ((enum outcome)h->outcome) {
+	case FINISHED:
+	case HELD:
+		return WAY_CLOSE;
+	case MIRRORED:
+		return WAY_LEAVE;
+	case BROKEN: /* to 1.2 a close_notify ends both directions: its sender is owed the rest */
+		return source_ending == HALF_TLS_CLOSED ? WAY_CLOSE : WAY_ABORT;
+	case GOING:
+	case CUT:
+	case STOPPED:
+	default:
+		break;
+	}
+	if (is_proper)
+		return WAY_CLOSE;
+	h->was_reported |= c->options.reports_only && !c->lacks_memory;
+	return h->was_reported ? WAY_CLOSE : WAY_ABORT;
+}
+
+static void stop_half(struct half *h)
+{
+	if (h->outcome == GOING)
+		h->outcome = STOPPED;
+	h->phase = SETTLED;
+}
+
+/* Nothing went wrong: what was said is all, where it is complete. */
+static bool is_by_choice(enum couple_cause cause)
+{
+	return cause == COUPLE_BOTH_ENDED || cause == COUPLE_IDLE || cause == COUPLE_DRAINED ||
+	       cause == COUPLE_ABANDONED;
+}
+
+void couple_begin_end(struct couple *c, enum couple_cause cause)
+{
+	bool is_proper = is_by_choice(cause) && couple_is_between(c);
+
+	if (c->cause != COUPLE_RUNS)
+		return;
+	c->cause = (uint8_t)cause;
+	arm_deadline(c);
+	stop_half(&c->up);
+	stop_half(&c->down);
+	c->front.way = (uint8_t)way_out(c, &c->down, is_proper);
+	c->back.way = (uint8_t)way_out(c, &c->up, is_proper);
+	c->front.may_write = c->back.may_write = true;
+	c->front.e->gives_up_reading = c->back.e->gives_up_reading = is_by_choice(cause);
+}
+
+/* What the client has said by now is read first; then its leg is closed. */
+static bool prepare_front(struct couple *c)
+{
+	if (!c->looks_at_front) {
+		c->looks_at_front = c->front.may_read = true;
+		return true;
+	}
+	if (c->front.may_read && !is_waiting(&c->up))
+		return false;
+	c->closes_front = true;
+	arm_deadline(c);
+	return true;
+}
+
+bool couple_decide(struct couple *c)
+{
+	const struct half *up = &c->up, *down = &c->down;
+	bool both = up->outcome != GOING && down->outcome != GOING;
+
+	if (c->lacks_memory)
+		couple_begin_end(c, COUPLE_NO_MEMORY);
+	else if (up->outcome == CUT || down->outcome == CUT)
+		couple_begin_end(c, COUPLE_SOURCE_CUT);
+	else if (both && (up->outcome == BROKEN || down->outcome == BROKEN))
+		couple_begin_end(c, COUPLE_SINK_BROKEN);
+	else if (both)
+		couple_begin_end(c, COUPLE_BOTH_ENDED);
+	else if (up->outcome == HELD && couple_is_between(c)) /* there is no answer to be cut */
+		couple_begin_end(c, COUPLE_BOTH_ENDED);
+	else if (c->is_draining && !c->front.may_read && !c->back.may_read && couple_is_between(c))
+		couple_begin_end(c, COUPLE_DRAINED);
+	else if (down->outcome == HELD && up->phase == MOVING && !c->closes_front)
+		return prepare_front(c);
+	return c->cause != COUPLE_RUNS;
+}
+
+/* ---- the ways out */
+
+/* True: it is time to ask again.  Else it will be. */
+static bool is_time_to_ask(struct leg *l)
+{
+	uint64_t now = couple_now_ms(l->couple);
+
+	if (now < l->ask_at_ms && !is_expired(l->couple))
+		return false;
+	l->pause_ms = l->pause_ms == 0 ? PAUSE_MIN_MS : (uint16_t)(l->pause_ms * 2);
+	if (l->pause_ms > PAUSE_MAX_MS)
+		l->pause_ms = PAUSE_MAX_MS;
+	l->ask_at_ms = now + l->pause_ms;
+	return true;
+}
+
+static void count_lost(struct leg *l)
+{
+	bool may_change;
+	uint64_t left = l->e->ops->unacknowledged(l->e, &may_change);
+
+	l->out->lost += left < l->out->moved ? left : l->out->moved;
+}
+
+/* The peer's system has everything, or nothing more can be done about it. */
+static bool is_acknowledged(struct leg *l)
+{
+	bool may_change;
+
+	if (!is_time_to_ask(l))
+		return false;
+	(void)l->e->ops->unacknowledged(l->e, &may_change);
+	return !may_change || is_expired(l->couple);
+}
+
+static bool reset_tls(struct leg *l)
+{
+	if (!is_acknowledged(l))
+		return false;
+	count_lost(l);
+	l->e->ops->reset(l->e);
+	return true;
+}
+
+static bool abort_tls(struct leg *l)
+{
+	enum couple_abort aborts_with = l->couple->options.aborts_with;
+
+	if (aborts_with == COUPLE_RST)
+		return reset_tls(l);
+	if (!l->is_ended)
+		l->is_ended = l->e->ops->abort(l->e) != ENDPOINT_AGAIN;
+	if (aborts_with == COUPLE_ALERT_RST)
+		return reset_tls(l);
+	if (!l->is_ended && !is_expired(l->couple))
+		return false;
+	count_lost(l);
+	return true;
+}
+
+static bool abort_tcp(struct leg *l)
+{
+	if (!is_acknowledged(l))
+		return false;
+	count_lost(l);
+	(void)l->e->ops->abort(l->e);
+	return true;
+}
+
+static bool abort_unix(struct leg *l)
+{
+	if (!is_time_to_ask(l))
+		return false;
+	if (l->e->ops->abort(l->e) != ENDPOINT_AGAIN)
+		return true;
+	l->was_unmarked = is_expired(l->couple);
+	return l->was_unmarked;
+}
+
+static bool abort_leg(struct leg *l)
+{
+	switch (l->e->ops->kind) {
+	case HALF_TLS:
+		return abort_tls(l);
+	case HALF_TCP:
+		return abort_tcp(l);
+	case HALF_UNIX:
+		return abort_unix(l);
+	case HALF_STDIO:
+	case HALF_KINDS:
+		break;
+	}
+	return l->e->ops->abort(l->e) != ENDPOINT_AGAIN || is_expired(l->couple);
+}
+
+/* Bytes that meet a closed socket draw a RST, which destroys what we said last: so they are read,
+ * and lost, up to the peer's end. */
+static bool linger(struct leg *l)
+{
+	struct couple_scratch *scratch = l->couple->options.scratch;
+
+	for (unsigned i = 0; i < READS_A_TURN; i++) {
+		enum endpoint_status status;
+		size_t n;
+
+		if (l->e->ops->ending(l->e) != HALF_OPEN || l->drained > LW_DEFAULT_DRAIN_BYTES)
+			return true;
+		status = l->e->ops->read(l->e, scratch->bytes, scratch->cap, &n);
+		if (status == ENDPOINT_AGAIN)
+			break;
+		l->in->lost += n;
+		l->drained += (uint32_t)n;
+	}
+	return is_expired(l->couple);
+}
+
+/* A stream's close does all of that by itself. */
+static bool close_leg(struct leg *l)
+{
+	if (!l->is_ended) {
+		if (l->e->ops->hands_over(l->e))
+			leg_end_poll(l);
+		l->is_ended = l->e->ops->close(l->e) != ENDPOINT_AGAIN;
+	}
+	if (!l->is_ended)
+		return is_expired(l->couple);
+	return l->e->ops->kind == HALF_TLS || linger(l);
+}
+
+static bool leave_leg(struct leg *l)
+{
+	if (!l->is_ended)
+		l->is_ended = l->e->ops->leave(l->e) != ENDPOINT_AGAIN;
+	return l->is_ended ? linger(l) : is_expired(l->couple);
+}
+
+static bool take_way_out(struct leg *l)
+{
+	switch ((enum way)l->way) {
+	case WAY_CLOSE:
+		return close_leg(l);
+	case WAY_LEAVE:
+		return leave_leg(l);
+	case WAY_ABORT:
+	case WAY_NONE:
+	default:
+		return abort_leg(l);
+	}
+}
+
+/* At the deadline what waits is lost, and then no end may be proper. */
+static bool turn_leg(struct leg *l)
+{
+	struct half *out = l->out;
+	bool moved = false;
+
+	if (l->is_done)
+		return false;
+	if (is_waiting(out))
+		moved = half_push(out);
+	else
+		leg_push(l);
+	if (is_waiting(out)) {
+		if (!is_expired(l->couple))
+			return moved;
+		half_drop(out);
+		if (!l->couple->options.reports_only)
+			l->way = WAY_ABORT;
+	}
+	l->is_done = take_way_out(l);
+	return moved || l->is_done;
+}
+
+/* Both sources are whole after all: what broke was a sink that nobody had anything for. */
+static void settle_cause(struct couple *c)
+{
+	enum half_action up, down;
+
+	if (c->up.ending == HALF_OPEN)
+		c->up.ending = (uint8_t)c->front.e->ops->ending(c->front.e);
+	if (c->down.ending == HALF_OPEN)
+		c->down.ending = (uint8_t)c->back.e->ops->ending(c->back.e);
+	up = half_action((enum half_ending)c->up.ending, c->back.e->ops->kind);
+	down = half_action((enum half_ending)c->down.ending, c->front.e->ops->kind);
+	if (c->cause == COUPLE_SINK_BROKEN && c->up.lost == 0 && c->down.lost == 0 &&
+	    (up == HALF_FINISH || up == HALF_MIRROR) &&
+	    (down == HALF_FINISH || down == HALF_MIRROR))
+		c->cause = COUPLE_BOTH_ENDED;
+}
+
+bool couple_turn_end(struct couple *c)
+{
+	bool moved = turn_leg(&c->front);
+
+	moved |= turn_leg(&c->back);
+	if (c->front.is_done && c->back.is_done && !c->is_over) {
+		settle_cause(c);
+		c->is_over = true;
+	}
+	return moved;
+}
+
+/* Up to 1.2 the client learns of the answer's end by close_notify alone, which ends its own words
+ * too: what it said that we had not read by then is ignored, and "up" is not whole. */
+bool couple_turn_front(struct couple *c)
+{
+	struct endpoint *e = c->front.e;
+
+	if (c->up.phase != MOVING)
+		return false;
+	if (!c->front.is_ended)
+		c->front.is_ended = e->ops->close(e) != ENDPOINT_AGAIN;
+	if (c->front.is_ended) {
+		c->deadline_ms = UINT64_MAX; /* another, when up is delivered */
+		half_end(c, &c->up, e->ops->ending(e));
+		return true;
+	}
+	if (is_expired(c)) {
+		couple_begin_end(c, COUPLE_SOURCE_CUT);
+		return true;
+	}
+	return false;
+}
+
+/* ---- time */
+
+static uint64_t leg_at_ms(struct leg *l, uint64_t now_ms)
+{
+	bool works = l->couple->closes_front || (!is_waiting(l->out) && !l->is_done);
+	uint64_t at_ms = UINT64_MAX;
+	int timeout_ms = -1;
+
+	if (l->is_done)
+		return UINT64_MAX;
+	if (l->is_poll_over)
+		return now_ms + UNWATCHED_MS;
+	if (works && l->way != WAY_NONE && l->ask_at_ms > 0)
+		at_ms = l->ask_at_ms;
+	if (works)
+		timeout_ms = l->e->ops->timeout_ms(l->e, now_ms);
+	if (timeout_ms >= 0 && now_ms + (uint64_t)timeout_ms < at_ms)
+		at_ms = now_ms + (uint64_t)timeout_ms;
+	return at_ms;
+}
+
+uint64_t couple_end_at_ms(struct couple *c, uint64_t now_ms)
+{
+	uint64_t front = leg_at_ms(&c->front, now_ms), back = leg_at_ms(&c->back, now_ms);
+	uint64_t at_ms = front < back ? front : back;
+
+	return c->deadline_ms < at_ms ? c->deadline_ms : at_ms;
+}
