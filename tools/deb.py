@@ -109,7 +109,7 @@ def run(*words, cwd=None, log=None):
     with open(log or os.devnull, "ab") as out:
         done = subprocess.run(words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
-        tail = text(log).splitlines()[-40:] if log else []
+        tail = [line[:300] for line in text(log).splitlines()[-40:]] if log else []
         raise Trouble("\n".join(tail + ["%s: exit status %d" % (" ".join(words), done.returncode)]))
 
 

@@ -20,12 +20,13 @@ fi
 
 # shellcheck disable=SC2317 # called by the trap
 release() {
-  for inner in dev/pts dev proc; do
+  for inner in dev/pts dev proc ''; do
     ! mountpoint -q "$root/$inner" || umount "$root/$inner"
   done
 }
 trap release EXIT
 trap 'exit 130' INT TERM HUP
+mount --bind "$root" "$root" # a system's root is a mount, and systems inside this one need that
 mount -t proc proc "$root/proc"
 mount --bind /dev "$root/dev"
 mount --bind /dev/pts "$root/dev/pts"

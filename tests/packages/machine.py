@@ -35,6 +35,10 @@ class Base:
         self.root, self.shared = os.path.join(folder, release()), os.path.join(folder, "shared")
         if os.geteuid() != 0:
             raise NoBase("only root can make a clean system")
+        probe = tap.run(["unshare", "--mount", "--pid", "--fork", "--cgroup", "--uts", "--ipc", "--net", "--propagation", "private",
+                         "sh", "-ec", "mount -t tmpfs tmpfs /mnt; mount -t cgroup2 cgroup2 /mnt"])
+        if probe.returncode:
+            raise NoBase("no namespaces of our own: " + probe.stderr.decode(errors="replace"))
         if not os.path.exists(self.root):
             self.make()
         os.makedirs(self.shared, exist_ok=True)
