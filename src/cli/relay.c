@@ -137,7 +137,8 @@ static int run(const struct verb *verb, int argc, char **argv)
 	command = (struct relay_command){ .file = s.file,
 		                          .flags = s.flags,
 		                          .flag_count = s.count,
-		                          .checks_only = s.checks_only };
+		                          .checks_only = s.checks_only,
+		                          .version = LASTWORD_VERSION };
 	result = relay_run(&command, &failure);
 	if (failure.sentence[0] != '\0')
 		cli_complain("%s", failure.sentence);

@@ -1,4 +1,5 @@
 /* listen: see listen.h.  Invariant: what it opens is closed again unless it is returned. */
+#define _GNU_SOURCE /* SO_REUSEPORT */
 #include "net/listen.h"
 
 #include <arpa/inet.h>
@@ -24,13 +25,16 @@ static bool prepare(int fd)
 	       fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
-static int open_one(const struct addrinfo *a)
+static int open_one(const struct addrinfo *a, bool is_shared)
 {
-	int on = 1, fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
+	int on = 1, off = 0, fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
 
 	if (fd < 0)
 		return -1;
+	if (is_shared && a->ai_family == AF_INET6) /* "::" takes IPv4 as well */
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
 	if (prepare(fd) && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+	    (!is_shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
 	    bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0)
 		return fd;
 	on = errno;
@@ -52,7 +56,7 @@ static void explain(const struct address *a, int error, struct failure *f)
 	                                     : "try another address");
 }
 
-int listen_open(const struct address *a, struct failure *f)
+static int open_place(const struct address *a, bool is_shared, struct failure *f)
 {
 	struct addrinfo hints = dial_hints(a, AF_UNSPEC), *list;
 	int fd = -1, error;
@@ -64,11 +68,35 @@ int listen_open(const struct address *a, struct failure *f)
 		return -1;
 	}
 	for (const struct addrinfo *one = list; one != NULL && fd < 0; one = one->ai_next)
-		fd = open_one(one);
+		fd = open_one(one, is_shared);
+	error = errno;
 	if (fd < 0)
-		explain(a, errno, f);
+		explain(a, error, f);
 	freeaddrinfo(list);
+	errno = error;
 	return fd;
+}
+
+int listen_open(const struct address *a, struct failure *f)
+{
+	return open_place(a, false, f);
+}
+
+/* Without IPv6 in the system, IPv4 alone is everywhere. */
+int listen_open_shared(const struct address *a, struct failure *f)
+{
+	struct address everywhere = *a;
+	int fd;
+
+	if (a->host[0] != '\0')
+		return open_place(a, true, f);
+	everywhere.host_is_ip = true;
+	(void)snprintf(everywhere.host, sizeof everywhere.host, "::");
+	fd = open_place(&everywhere, true, f);
+	if (fd >= 0 || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+		return fd;
+	(void)snprintf(everywhere.host, sizeof everywhere.host, "0.0.0.0");
+	return open_place(&everywhere, true, f);
 }
 
 static const char *unix_next_step(int error)

@@ -15,6 +15,12 @@
 LW_MUST_CHECK int listen_open(const struct address *a, struct failure *f);
 
 /*
+ * The same, shared by SO_REUSEPORT with others of this program: the system spreads connections
+ * over all of them.  Host "" is every address of the machine, IPv6 and IPv4.
+ */
+LW_MUST_CHECK int listen_open_shared(const struct address *a, struct failure *f);
+
+/*
  * The same at a path.  A socket there that nobody listens on is replaced; one that answers, and any
  * other file, is left alone.  The caller unlinks the path when it is done.
  */

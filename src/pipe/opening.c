@@ -12,6 +12,7 @@
 #include "net/context.h"
 #include "net/dial.h"
 #include "net/handshake.h"
+#include "net/starttls_socket.h"
 #include "pipe/wait.h"
 
 enum { FAREWELL_MS = 1000 }; /* for our alert to leave when a handshake failed */
@@ -89,52 +90,20 @@ static bool connect_transport(struct opening *o)
 	return stands;
 }
 
-/* Sends what the dialogue has to say; false: the transport broke or the time is over. */
-static bool say(struct opening *o, struct starttls *s)
-{
-	size_t n;
-	const char *output = starttls_output(s, &n);
-
-	while (n > 0) {
-		ssize_t sent = send(o->fd, output, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (sent < 0 && errno != EAGAIN && errno != EINTR)
-			return false;
-		if (sent < 0 && wait_for(o, LW_EVENT_WRITABLE) != WAIT_READY)
-			return false;
-		starttls_sent(s, sent > 0 ? (size_t)sent : 0);
-		output = starttls_output(s, &n);
-	}
-	return true;
-}
-
-/* What is behind the go-ahead stays in the socket unless it came with it; then it is refused. */
-static bool hear(struct opening *o, struct starttls *s)
-{
-	char buf[1024];
-	ssize_t got = recv(o->fd, buf, sizeof buf, MSG_DONTWAIT);
-
-	if (got > 0) {
-		(void)starttls_feed(s, buf, (size_t)got);
-		return true;
-	}
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return wait_for(o, LW_EVENT_READABLE) == WAIT_READY;
-	starttls_ended(s);
-	return true;
-}
-
 static bool start_tls(struct opening *o)
 {
+	enum starttls_socket_status status;
 	struct starttls s;
-	bool goes_on = true;
 
 	if (o->starttls == NULL)
 		return true;
 	starttls_begin(&s, o->starttls, o->address->host);
-	while (goes_on && s.status == STARTTLS_TALKING)
-		goes_on = say(o, &s) && hear(o, &s);
-	if (s.status == STARTTLS_DONE && say(o, &s))
+	do {
+		status = starttls_socket_talk(&s, o->fd);
+	} while ((status == STARTTLS_SOCKET_READ || status == STARTTLS_SOCKET_WRITE) &&
+	         wait_for(o, status == STARTTLS_SOCKET_READ ? LW_EVENT_READABLE
+	                                                    : LW_EVENT_WRITABLE) == WAIT_READY);
+	if (s.status == STARTTLS_DONE && status == STARTTLS_SOCKET_OVER)
 		return true;
 	if (*o->interrupted)
 		return interrupted(o);

@@ -1,16 +1,499 @@
-/* relay: see relay.h. */
+/* relay: see relay.h.  The main thread: signals, reload, drain, what the manager and the operator
+ * are told.  It touches no connection: workers do.  Invariant: what runs is always one whole
+ * setup; a new one that cannot be built changes nothing.
+ */
+#define _DEFAULT_SOURCE /* setgroups */
 #include "relay/relay.h"
 
-enum relay_result relay_run(const struct relay_command *command, struct failure *f)
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "relay/admin.h"
+#include "relay/manager.h"
+#include "relay/worker.h"
+
+enum { SIGNALS = 4, DESCRIPTORS_OF_OURS = 64, DESCRIPTORS_A_WORKER = 16 };
+enum { LAST_ENDINGS_MS = 10000 }; /* behind the drain deadline: aborts, and the process's end */
+
+struct relay {
+	const struct relay_command *command;
+	struct setup *setup;
+	struct log *log;
+	struct worker **workers;
+	unsigned worker_count;
+	atomic_size_t open_connections;
+	atomic_uint drained;
+	atomic_bool is_draining;
+	struct admin *admin;
+	struct metrics_process process;
+	uv_loop_t loop;
+	uv_signal_t signals[SIGNALS];
+	uv_timer_t watchdog;
+	uv_async_t bell;
+};
+
+/* ---- the configuration */
+
+/* As many as the administrator allows; two descriptors a connection. */
+static size_t connections_allowed(unsigned workers)
+{
+	struct rlimit limit;
+	size_t ours = DESCRIPTORS_OF_OURS + (size_t)workers * DESCRIPTORS_A_WORKER;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return 0;
+	if (limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+		(void)getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur == RLIM_INFINITY)
+		return 0;
+	return limit.rlim_cur > ours + 2 ? (limit.rlim_cur - ours) / 2 : 1;
+}
+
+static unsigned workers_of(const struct relay_config *c)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (c->workers > 0)
+		return c->workers;
+	return processors > 0 ? (unsigned)processors : 1;
+}
+
+static struct relay_config *read_config(const struct relay_command *command, unsigned workers,
+                                        struct failure *f)
 {
 	struct relay_config *c =
 	    relay_config_read(command->file, command->flags, command->flag_count, f);
 
-	if (c == NULL)
+	if (c != NULL && c->max_connections == 0)
+		c->max_connections = connections_allowed(workers > 0 ? workers : workers_of(c));
+	return c;
+}
+
+/* ---- metrics and readiness, asked by the admin port's thread */
+
+static void print_metrics(FILE *out, void *context)
+{
+	struct relay *r = context;
+	struct metrics_process process = r->process;
+	const struct metrics **all = calloc(r->worker_count, sizeof *all);
+
+	if (all == NULL)
+		return;
+	for (unsigned i = 0; i < r->worker_count; i++)
+		all[i] = worker_metrics(r->workers[i]);
+	process.is_draining = atomic_load(&r->is_draining);
+	metrics_print(out, all, r->worker_count, &process);
+	free(all);
+}
+
+static bool is_ready(void *context)
+{
+	return !atomic_load(&((struct relay *)context)->is_draining);
+}
+
+static bool start_admin(struct relay *r, struct failure *f)
+{
+	const struct relay_config *c = r->setup->config;
+	struct admin_options o = { .place = &c->metrics,
+		                   .print_metrics = print_metrics,
+		                   .is_ready = is_ready,
+		                   .context = r };
+
+	if (!c->has_metrics)
+		return true;
+	o.fd = manager_socket(&c->metrics, "metrics");
+	r->admin = admin_start(&o, f);
+	return r->admin != NULL;
+}
+
+/* ---- reload */
+
+/* Tells what is taken, and works, and still wants to be known. */
+static void warn_of(const struct setup *setup, void (*tell)(void *context, const char *warning),
+                    void *context)
+{
+	const char *const *w = setup->config->warnings;
+
+	for (; w != NULL && *w != NULL; w++)
+		tell(context, *w);
+	for (size_t i = 0; i < setup->config->service_count; i++) {
+		const struct setup_service *s = &setup->services[i];
+		const char *front = s->front != NULL ? relay_tls_warning(s->front) : NULL;
+		const char *back = s->back != NULL ? relay_tls_warning(s->back) : NULL;
+
+		if (front != NULL)
+			tell(context, front);
+		if (back != NULL)
+			tell(context, back);
+	}
+}
+
+static void log_warning(void *log, const char *warning)
+{
+	log_event(log, "warning", "reason", warning, NULL);
+}
+
+static void print_warning(void *context, const char *warning)
+{
+	(void)context;
+	(void)fprintf(stderr, "lastword: warning: %s\n", warning);
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* What a running relay cannot change. */
+static void tell_what_needs_a_restart(struct relay *r, const struct relay_config *old,
+                                      const struct relay_config *new)
+{
+	const struct {
+		const char *key;
+		bool is_same;
+	} rows[] = {
+		{ "workers", workers_of(new) == r->worker_count },
+		{ "metrics", old->has_metrics == new->has_metrics },
+		{ "output", is_same_text(old->log_file, new->log_file) },
+		{ "logFormat", old->log_format == new->log_format },
+		{ "debug", old->logs_connections == new->logs_connections },
+		{ "setuid", is_same_text(old->set_user, new->set_user) },
+		{ "setgid", is_same_text(old->set_group, new->set_group) },
+		{ "pid", is_same_text(old->pid_file, new->pid_file) },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (!rows[i].is_same)
+			log_event(r->log, "restart_needed", "key", rows[i].key, NULL);
+}
+
+static void reload(struct relay *r)
+{
+	struct setup *old = r->setup, *new = NULL;
+	struct relay_config *config;
+	struct failure f;
+	char count[24];
+
+	manager_reloading();
+	config = read_config(r->command, r->worker_count, &f);
+	if (config != NULL)
+		new = setup_new(config, old, r->worker_count, &f);
+	if (new == NULL) {
+		r->process.reloads_failed++;
+		log_event(r->log, "reload_failed", "reason", f.sentence, NULL);
+		manager_ready("runs on; the last reload failed: see the log");
+		return;
+	}
+	warn_of(new, log_warning, r->log);
+	tell_what_needs_a_restart(r, old->config, new->config);
+	for (unsigned i = 0; i < r->worker_count; i++)
+		worker_adopt(r->workers[i], new);
+	setup_unlink_paths(old, new);
+	r->setup = new;
+	setup_unref(old);
+	r->process.reloads++;
+	(void)snprintf(count, sizeof count, "%zu", new->config->service_count);
+	log_event(r->log, "reloaded", "services", count, NULL);
+	manager_ready("runs");
+}
+
+/* ---- the end */
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+	(void)context;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+/* From a worker's thread. */
+static void on_worker_drained(void *context)
+{
+	struct relay *r = context;
+
+	(void)atomic_fetch_add(&r->drained, 1);
+	(void)uv_async_send(&r->bell);
+}
+
+static void on_bell(uv_async_t *bell)
+{
+	struct relay *r = bell->data;
+
+	if (atomic_load(&r->drained) == r->worker_count)
+		uv_stop(&r->loop);
+}
+
+/* Told twice, it ends at once. */
+static void drain(struct relay *r)
+{
+	bool is_second = atomic_exchange(&r->is_draining, true);
+	uint32_t drain_ms = is_second ? 0 : r->setup->config->drain_ms;
+	char text[24];
+
+	(void)snprintf(text, sizeof text, "%zu", atomic_load(&r->open_connections));
+	log_event(r->log, "draining", "connections", text, NULL);
+	manager_stopping("drains", drain_ms + LAST_ENDINGS_MS);
+	for (unsigned i = 0; i < r->worker_count; i++)
+		worker_drain(r->workers[i], drain_ms);
+}
+
+static void reopen_log(struct relay *r)
+{
+	struct failure f;
+
+	if (!log_reopen(r->log, &f))
+		log_event(r->log, "failed", "reason", f.sentence, NULL);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct relay *r = handle->data;
+
+	if (number == SIGUSR1)
+		reopen_log(r);
+	else if (number == SIGTERM || number == SIGINT)
+		drain(r);
+	else if (!atomic_load(&r->is_draining))
+		reload(r);
+}
+
+/* The manager restarts us where a worker hangs: it is told nothing then. */
+static void on_watchdog(uv_timer_t *timer)
+{
+	struct relay *r = timer->data;
+	bool all_alive = true;
+
+	for (unsigned i = 0; i < r->worker_count; i++)
+		all_alive &= worker_is_alive(r->workers[i]);
+	if (all_alive || atomic_load(&r->is_draining))
+		manager_alive();
+}
+
+/* ---- the start */
+
+static bool init_loop(struct relay *r)
+{
+	static const int numbers[SIGNALS] = { SIGHUP, SIGTERM, SIGINT, SIGUSR1 };
+	uint64_t watchdog_ms = manager_watchdog_ms();
+
+	if (uv_loop_init(&r->loop) != 0 || uv_async_init(&r->loop, &r->bell, on_bell) != 0 ||
+	    uv_timer_init(&r->loop, &r->watchdog) != 0)
+		return false;
+	r->bell.data = r->watchdog.data = r;
+	for (size_t i = 0; i < SIGNALS; i++) {
+		if (uv_signal_init(&r->loop, &r->signals[i]) != 0)
+			return false;
+		r->signals[i].data = r;
+		if (uv_signal_start(&r->signals[i], on_signal, numbers[i]) != 0)
+			return false;
+	}
+	return watchdog_ms == 0 || uv_timer_start(&r->watchdog, on_watchdog, 0, watchdog_ms) == 0;
+}
+
+static bool write_pid(const char *path, struct failure *f)
+{
+	FILE *out = path != NULL ? fopen(path, "w") : NULL;
+	bool is_written;
+
+	if (path == NULL)
+		return true;
+	is_written = out != NULL && fprintf(out, "%ld\n", (long)getpid()) > 0;
+	if (out != NULL && fclose(out) != 0)
+		is_written = false;
+	if (!is_written)
+		failure_set(f, "pid: cannot write %s: %s", path, strerror(errno));
+	return is_written;
+}
+
+/* Numbers are allowed, as in stunnel. */
+static bool set_group(const char *name, struct failure *f)
+{
+	const struct group *g = name != NULL ? getgrnam(name) : NULL;
+	gid_t gid = g != NULL ? g->gr_gid : name != NULL ? (gid_t)strtoul(name, NULL, 10) : 0;
+
+	if (name == NULL || (gid != 0 && setgroups(1, &gid) == 0 && setgid(gid) == 0))
+		return true;
+	failure_set(f, "setgid: cannot become the group %s: %s", name,
+	            gid == 0 ? "there is none of that name" : strerror(errno));
+	return false;
+}
+
+static bool set_user(const char *name, struct failure *f)
+{
+	const struct passwd *p = name != NULL ? getpwnam(name) : NULL;
+	uid_t uid = p != NULL ? p->pw_uid : name != NULL ? (uid_t)strtoul(name, NULL, 10) : 0;
+
+	if (name == NULL || (uid != 0 && setuid(uid) == 0))
+		return true;
+	failure_set(f, "setuid: cannot become the user %s: %s", name,
+	            uid == 0 ? "there is none of that name" : strerror(errno));
+	return false;
+}
+
+static bool start_workers(struct relay *r, struct failure *f)
+{
+	r->workers = calloc(r->worker_count, sizeof(struct worker *));
+	if (r->workers == NULL) {
+		failure_set(f, "out of memory");
+		return false;
+	}
+	for (unsigned i = 0; i < r->worker_count; i++) {
+		const struct worker_options o = { .index = i,
+			                          .setup = r->setup,
+			                          .log = r->log,
+			                          .open_connections = &r->open_connections,
+			                          .drained = on_worker_drained,
+			                          .context = r };
+
+		r->workers[i] = worker_start(&o, f);
+		if (r->workers[i] == NULL) {
+			r->worker_count = i;
+			return false;
+		}
+	}
+	return true;
+}
+
+static void tell_places(struct relay *r)
+{
+	for (size_t i = 0; i < r->setup->config->service_count; i++)
+		if (r->setup->services[i].listeners != NULL)
+			(void)printf("%s %s\n", r->setup->services[i].service->name,
+			             r->setup->services[i].place);
+	if (r->admin != NULL)
+		(void)printf("metrics %s\n", admin_place(r->admin));
+	(void)fflush(stdout);
+}
+
+static void tell_start(struct relay *r)
+{
+	char services[24], workers[24], limit[24];
+
+	(void)snprintf(services, sizeof services, "%zu", r->setup->config->service_count);
+	(void)snprintf(workers, sizeof workers, "%u", r->worker_count);
+	(void)snprintf(limit, sizeof limit, "%zu", r->setup->config->max_connections);
+	warn_of(r->setup, log_warning, r->log);
+	log_event(r->log, "started", "services", services, "workers", workers, "max_connections",
+	          limit, NULL);
+}
+
+/* Everything that may fail, in the order in which rights are given up. */
+static bool start(struct relay *r, struct failure *f)
+{
+	const struct relay_config *c = r->setup->config;
+
+	if (!init_loop(r)) {
+		failure_set(f, "cannot run the event loop: out of memory or descriptors");
+		return false;
+	}
+	if (!write_pid(c->pid_file, f) || !set_group(c->set_group, f) || !set_user(c->set_user, f))
+		return false;
+	return start_workers(r, f) && start_admin(r, f);
+}
+
+static uint64_t count_abandoned(const struct relay *r)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < r->worker_count; i++)
+		n += atomic_load(&worker_metrics(r->workers[i])->outcomes[OUTCOME_ABANDONED]);
+	return n;
+}
+
+/* Workers that run must be told before they can be joined. */
+static void end_workers(struct relay *r)
+{
+	for (unsigned i = 0; r->workers != NULL && i < r->worker_count; i++)
+		worker_drain(r->workers[i], 0);
+	for (unsigned i = 0; r->workers != NULL && i < r->worker_count; i++)
+		worker_join(r->workers[i]);
+	free(r->workers);
+}
+
+static void end(struct relay *r)
+{
+	if (r->admin != NULL)
+		admin_stop(r->admin);
+	end_workers(r);
+	uv_walk(&r->loop, close_handle, NULL);
+	(void)uv_run(&r->loop, UV_RUN_DEFAULT);
+	(void)uv_loop_close(&r->loop);
+	setup_unlink_paths(r->setup, NULL);
+	if (r->setup->config->pid_file != NULL)
+		(void)unlink(r->setup->config->pid_file);
+}
+
+static enum relay_result run(struct relay *r, struct failure *f)
+{
+	enum relay_result result = RELAY_FAILED;
+
+	if (start(r, f)) {
+		tell_places(r);
+		tell_start(r);
+		manager_ready("runs");
+		(void)uv_run(&r->loop, UV_RUN_DEFAULT);
+		result = count_abandoned(r) > 0 ? RELAY_ABANDONED : RELAY_DONE;
+		log_event(r->log, "ended", NULL);
+	}
+	end(r);
+	return result;
+}
+
+static enum relay_result check(struct relay_config *config, struct failure *f)
+{
+	struct setup *setup = setup_new(config, NULL, 0, f);
+
+	if (setup == NULL)
 		return RELAY_USAGE;
-	relay_config_free(c);
+	warn_of(setup, print_warning, NULL);
+	(void)printf("the configuration is right: %zu service%s\n", setup->config->service_count,
+	             setup->config->service_count == 1 ? "" : "s");
+	setup_unref(setup);
+	return RELAY_DONE;
+}
+
+enum relay_result relay_run(const struct relay_command *command, struct failure *f)
+{
+	struct relay r = { .command = command,
+		           .process = { .started_s = (uint64_t)time(NULL),
+		                        .version = command->version } };
+	struct relay_config *config = read_config(command, 0, f);
+	enum relay_result result;
+
+	if (config == NULL)
+		return RELAY_USAGE;
 	if (command->checks_only)
-		return RELAY_DONE;
-	failure_set(f, "the relay is not built yet");
-	return RELAY_FAILED;
+		return check(config, f);
+	(void)signal(SIGPIPE, SIG_IGN);
+	r.log = log_open(config->log_format, config->log_file, config->logs_connections, f);
+	if (r.log == NULL) {
+		relay_config_free(config);
+		return RELAY_FAILED;
+	}
+	r.worker_count = workers_of(config);
+	r.setup = setup_new(config, NULL, r.worker_count, f);
+	result = RELAY_FAILED;
+	if (r.setup != NULL) {
+		size_t rest = manager_close_rest();
+
+		if (rest > 0)
+			log_event(r.log, "warning", "reason",
+			          "a socket was handed over that no service accepts on", NULL);
+		result = run(&r, f);
+		setup_unref(r.setup);
+	}
+	log_close(r.log);
+	return result;
 }

@@ -10,7 +10,8 @@ struct relay_command {
 	const char *file; /* NULL: flags only */
 	const struct relay_flag *flags;
 	size_t flag_count;
-	bool checks_only; /* builds everything, listens nowhere, and says so */
+	bool checks_only;    /* builds everything, listens nowhere, and says so */
+	const char *version; /* of the program, for the metrics */
 };
 
 enum relay_result {

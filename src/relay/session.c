@@ -1,2 +1,638 @@
-/* session: see session.h. */
-#include "relay/session.h"
+/* session: see session.h.  The order of phases is a table; what each does is in session_front.c and
+ * session_back.c.  It must not know how bytes move: the couple does, nor which ending leads to
+ * what: halfpipe.c does.  Invariant: whatever happens, a session comes to PHASE_OVER once, its
+ * descriptors are closed and its line is told.
+ */
+#include "relay/session_inside.h"
+
+#include <errno.h>
+#include <lastword/openssl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FAREWELL_MS = 2000, STOP_CLOSE_MS = 3000 };
+
+/* ---- phases */
+
+static bool has_proxy_in(const struct session *s)
+{
+	return session_service(s)->proxy_in;
+}
+
+static bool is_front_tls(const struct session *s)
+{
+	return s->front.is_tls;
+}
+
+static bool has_front_starttls(const struct session *s)
+{
+	return s->front.is_tls && session_service(s)->front.starttls != NULL;
+}
+
+static bool has_proxy_out(const struct session *s)
+{
+	return session_service(s)->proxy_out != RELAY_PROXY_NONE;
+}
+
+static bool has_back_starttls(const struct session *s)
+{
+	return s->back.is_tls && session_service(s)->back.starttls != NULL;
+}
+
+static bool is_back_tls(const struct session *s)
+{
+	return s->back.is_tls;
+}
+
+static bool is_greeted_twice(const struct session *s)
+{
+	return has_front_starttls(s) && !has_back_starttls(s) &&
+	       starttls_greets(session_service(s)->front.starttls);
+}
+
+static bool always(const struct session *s)
+{
+	(void)s;
+	return true;
+}
+
+static enum step equip(struct session *s);
+
+/* The phases of an opening, in order; `until` is the phase whose deadline it shares. */
+static const struct {
+	bool (*applies)(const struct session *s);
+	enum step (*step)(struct session *s);
+	enum step (*expired)(struct session *s);
+	bool begins_deadline;
+} phases[] = {
+	[PHASE_PROXY_IN] = { has_proxy_in, session_proxy_in, session_front_expired, false },
+	[PHASE_FRONT_STARTTLS] = { has_front_starttls, session_front_starttls,
+	                           session_front_expired, false },
+	[PHASE_FRONT_TLS] = { is_front_tls, session_front_tls, session_front_expired, false },
+	[PHASE_CHOOSE] = { always, session_choose, session_back_expired, true },
+	[PHASE_DIAL] = { always, session_dial, session_back_expired, true },
+	[PHASE_PROXY_OUT] = { has_proxy_out, session_proxy_out, session_back_expired, true },
+	[PHASE_BACK_STARTTLS] = { has_back_starttls, session_back_starttls, session_back_expired,
+	                          false },
+	[PHASE_BACK_TLS] = { is_back_tls, session_back_tls, session_back_expired, false },
+	[PHASE_EQUIP] = { always, equip, session_back_expired, false },
+	[PHASE_BACK_GREETING] = { is_greeted_twice, session_back_greeting, session_back_expired,
+	                          false },
+};
+
+static void begin_phase(struct session *s)
+{
+	const struct relay_service *service = session_service(s);
+
+	if (s->opening == NULL || s->phase >= PHASE_COUPLED || !phases[s->phase].begins_deadline)
+		return;
+	s->opening->until_ms = session_now_ms() + service->busy_timeout_ms;
+}
+
+/* ---- waiting */
+
+uint64_t session_now_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
+static void go_on(struct session *s);
+
+static void on_ready(void *context)
+{
+	struct waiter *w = context;
+
+	if (w->session != NULL)
+		go_on(w->session);
+}
+
+static void on_waiter_gone(void *context)
+{
+	free(context);
+}
+
+void session_unwatch(struct session *s)
+{
+	struct waiter *w = s->opening->waiter;
+
+	s->opening->waiter = NULL;
+	if (w == NULL)
+		return;
+	w->session = NULL;
+	if (!watch_end(&w->watch, on_waiter_gone))
+		free(w);
+}
+
+static bool watch_for(struct session *s, int fd, unsigned events)
+{
+	struct opening_state *o = s->opening;
+
+	if (o->waiter != NULL && o->waiter->fd != fd)
+		session_unwatch(s);
+	if (fd < 0)
+		return true;
+	if (o->waiter == NULL) {
+		o->waiter = calloc(1, sizeof *o->waiter);
+		if (o->waiter == NULL)
+			return false;
+		o->waiter->fd = fd;
+		o->waiter->session = s;
+		watch_init(&o->waiter->watch, on_ready, o->waiter);
+	}
+	return watch_set(&o->waiter->watch, s->host->loop, fd, events, false);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct session *s = timer->data;
+
+	if (s != NULL)
+		go_on(s);
+}
+
+/* The timer is left alone where it fires early enough: an early one only looks again. */
+enum step session_wait(struct session *s, int fd, unsigned events)
+{
+	struct opening_state *o = s->opening;
+	uint64_t now = session_now_ms();
+
+	if (!watch_for(s, fd, events))
+		return session_fail(s, OUTCOME_FAILED, "out of memory or descriptors");
+	if (!uv_is_active((uv_handle_t *)&o->timer) || o->until_ms < o->timer_ms) {
+		uv_update_time(s->host->loop);
+		o->timer_ms = o->until_ms;
+		(void)uv_timer_start(&o->timer, on_timer, o->until_ms > now ? o->until_ms - now : 0,
+		                     0);
+	}
+	return STEP_WAIT;
+}
+
+void session_wait_for_pool(struct session *s, bool waits)
+{
+	struct opening_state *o = s->opening;
+
+	if (!waits && o->is_waiting_for_pool)
+		pool_forget(o->pool, &o->wait);
+	o->is_waiting_for_pool = waits;
+}
+
+void session_wake(void *context)
+{
+	struct session *s = context;
+
+	s->opening->is_waiting_for_pool = false;
+	go_on(s);
+}
+
+/* ---- failing */
+
+static void set_reason(struct session *s, const char *format, va_list args)
+{
+	char text[700];
+
+	(void)vsnprintf(text, sizeof text, format, args);
+	free(s->reason);
+	s->reason = strdup(text);
+}
+
+enum step session_fail(struct session *s, enum outcome outcome, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	set_reason(s, format, args);
+	va_end(args);
+	s->outcome = (uint8_t)outcome;
+	return STEP_OVER;
+}
+
+enum step session_attach(struct session *s, struct session_leg *leg)
+{
+	const struct relay_service *service = session_service(s);
+	struct lw_options options;
+	const char *why = NULL;
+
+	lw_options_default(&options);
+	options.policy = service->policy;
+	options.close_timeout_ms = service->close_timeout_ms;
+	leg->stream = lw_openssl_attach(leg->ssl, &options, &why);
+	if (leg->stream == NULL)
+		return session_fail(s, OUTCOME_FAILED, "cannot begin TLS: %s", why);
+	return STEP_NEXT;
+}
+
+void session_end_leg(struct session_leg *leg)
+{
+	if (leg->stream != NULL && !leg->has_verdict) {
+		lw_verdict(leg->stream, &leg->verdict);
+		leg->has_verdict = true;
+	}
+	lw_free(leg->stream);
+	SSL_free(leg->ssl);
+	if (leg->fd >= 0)
+		(void)close(leg->fd);
+	leg->stream = NULL;
+	leg->ssl = NULL;
+	leg->fd = -1;
+}
+
+/* ---- the opening */
+
+static void on_timer_gone(uv_handle_t *handle)
+{
+	free((char *)handle - offsetof(struct opening_state, timer));
+}
+
+static void free_opening(struct session *s)
+{
+	struct opening_state *o = s->opening;
+
+	if (o == NULL)
+		return;
+	session_unwatch(s);
+	session_wait_for_pool(s, false);
+	dial_end(&o->dial);
+	if (o->has_choice)
+		pool_list_free(o->choice.list);
+	s->opening = NULL;
+	o->timer.data = NULL;
+	uv_close((uv_handle_t *)&o->timer, on_timer_gone);
+}
+
+static bool begin_opening(struct session *s)
+{
+	struct opening_state *o = calloc(1, sizeof *o);
+
+	s->opening = o;
+	if (o == NULL || uv_timer_init(s->host->loop, &o->timer) != 0) {
+		s->opening = NULL;
+		free(o);
+		return false;
+	}
+	o->timer.data = s;
+	o->dial.fd = -1;
+	proxy_reader_begin(&o->proxy);
+	o->until_ms = session_now_ms() + session_service(s)->busy_timeout_ms;
+	return true;
+}
+
+/* ---- coupling */
+
+static const struct lw_profile *by_alpn(const SSL *ssl)
+{
+	const unsigned char *name = NULL;
+	unsigned n = 0;
+
+	if (ssl != NULL)
+		SSL_get0_alpn_selected(ssl, &name, &n);
+	return n > 0 ? lw_profile_by_alpn(name, n) : NULL;
+}
+
+static const struct lw_profile *by_port(const struct relay_place *p)
+{
+	return p->kind == RELAY_UNIX ? NULL : lw_profile_by_port((uint16_t)atoi(p->address.port));
+}
+
+/* From the configuration, else ALPN, else the ports: where we listen, where we connect. */
+static const struct lw_profile *find_profile(const struct session *s)
+{
+	const struct relay_service *service = session_service(s);
+	const struct lw_profile *p = service->profile;
+
+	if (p == NULL)
+		p = by_alpn(s->front.ssl);
+	if (p == NULL)
+		p = by_alpn(s->back.ssl);
+	if (p == NULL)
+		p = by_port(&s->setup->services[s->listener].service->accept);
+	return p != NULL ? p : by_port(s->server);
+}
+
+static void equip_plain(struct endpoint_tcp *e, int fd)
+{
+	struct sockaddr_storage own;
+	socklen_t n = sizeof own;
+
+	if (getsockname(fd, (struct sockaddr *)&own, &n) == 0 && own.ss_family == AF_UNIX)
+		endpoint_unix_init(e, fd);
+	else
+		endpoint_tcp_init(e, fd);
+}
+
+static bool equip_leg(struct session *s, struct session_leg *leg, enum lw_role role,
+                      bool is_greeted)
+{
+	const struct relay_service *service = session_service(s);
+
+	if (!leg->is_tls) {
+		equip_plain(&leg->endpoint.plain, leg->fd);
+		if (s->profile != NULL || !service->trusts_fin)
+			endpoint_tcp_use_profile(&leg->endpoint.plain, s->profile, role,
+			                         service->trusts_fin);
+		return true;
+	}
+	endpoint_tls_init(&leg->endpoint.tls, leg->stream, leg->fd);
+	endpoint_tls_use_closer(&leg->endpoint.tls, s->host->closer, leg);
+	if (s->profile == NULL)
+		return true;
+	if (lw_use_profile(leg->stream, s->profile, role) != LW_OK)
+		return false;
+	if (is_greeted)
+		lw_greeted(leg->stream);
+	return true;
+}
+
+static enum step equip(struct session *s)
+{
+	pool_worked(s->opening->pool, s->opening->choice.backend);
+	s->profile = find_profile(s);
+	if (equip_leg(s, &s->front, LW_ROLE_SERVER, has_front_starttls(s)) &&
+	    equip_leg(s, &s->back, LW_ROLE_CLIENT, has_back_starttls(s)))
+		return STEP_NEXT;
+	return session_fail(s, OUTCOME_FAILED, "bytes passed before their protocol was known");
+}
+
+static void on_couple_over(struct couple *c, void *context);
+
+static void keep_alive(int fd, const struct relay_service *service)
+{
+	if (service->keepalive)
+		dial_keep_alive(fd, service->keepalive_idle_s, service->keepalive_interval_s,
+		                service->keepalive_count);
+}
+
+static void couple_legs(struct session *s)
+{
+	const struct relay_service *service = session_service(s);
+	const struct couple_options options = { .idle_timeout_ms = service->idle_timeout_ms,
+		                                .close_timeout_ms = service->close_timeout_ms,
+		                                .reports_only = service->reports_only,
+		                                .aborts_with = service->aborts_with,
+		                                .scratch = &s->host->scratch };
+
+	session_note_facts(s);
+	free_opening(s);
+	keep_alive(s->front.fd, service);
+	keep_alive(s->back.fd, service);
+	s->couple = couple_new(s->host->loop, &s->front.endpoint.base, &s->back.endpoint.base,
+	                       &options, on_couple_over, s);
+	if (s->couple == NULL)
+		(void)session_fail(s, OUTCOME_FAILED, "out of memory");
+	else if (s->is_draining)
+		couple_drain(s->couple);
+}
+
+/* ---- the end */
+
+static void on_couple_freed(void *context)
+{
+	struct session *s = context;
+
+	session_free_facts(s);
+	free(s);
+}
+
+static void forget_session(struct session *s)
+{
+	struct session_host *h = s->host;
+	struct setup *setup = s->setup;
+
+	(void)atomic_fetch_sub_explicit(&setup->services[s->listener].open, 1,
+	                                memory_order_relaxed);
+	*s->link = s->next;
+	if (s->next != NULL)
+		s->next->link = s->link;
+	h->count--;
+	METRICS_ADD(h->metrics->open, (uint_fast64_t)-1);
+	if (s->couple != NULL)
+		couple_free(s->couple, on_couple_freed, s);
+	else
+		on_couple_freed(s);
+	h->over(h, setup);
+	setup_unref(setup);
+}
+
+/* Over, unless the closer still has something to tell. */
+static void end_session(struct session *s)
+{
+	if (s->front.is_with_closer || s->back.is_with_closer)
+		return;
+	free_opening(s);
+	session_tell(s);
+	session_end_leg(&s->front);
+	session_end_leg(&s->back);
+	s->phase = PHASE_OVER;
+	forget_session(s);
+}
+
+static void give_to_closer(struct session_leg *leg)
+{
+	if (!leg->is_tls || !leg->endpoint.tls.is_handed_over)
+		return;
+	leg->is_with_closer = true;
+	leg->stream = NULL;
+	leg->ssl = NULL;
+	leg->fd = -1;
+}
+
+static void on_couple_over(struct couple *c, void *context)
+{
+	struct session *s = context;
+
+	(void)c;
+	s->couple_is_over = true;
+	give_to_closer(&s->front);
+	give_to_closer(&s->back);
+	end_session(s);
+}
+
+void session_closed(const struct lw_closed *closed)
+{
+	struct session_leg *leg = closed->tag;
+
+	leg->verdict = closed->verdict;
+	leg->has_verdict = true;
+	leg->is_with_closer = false;
+	end_session(leg->session);
+}
+
+/* A connection that came to nothing: the client's end must not look like one. */
+static bool say_farewell(struct session *s)
+{
+	struct opening_state *o = s->opening;
+	struct lw_stream *stream = s->front.stream;
+	struct lw_verdict v;
+	enum lw_status status;
+	unsigned events;
+	int timeout_ms;
+
+	if (stream == NULL || o == NULL || session_now_ms() >= s->farewell_until_ms)
+		return true;
+	lw_verdict(stream, &v);
+	status = v.version == LW_VERSION_UNKNOWN ? lw_close(stream) : lw_abort(stream);
+	if (status != LW_AGAIN)
+		return true;
+	events = lw_events(stream, 0);
+	timeout_ms = events == 0 ? 0 : lw_timeout_ms(stream, session_now_ms());
+	o->until_ms = s->farewell_until_ms;
+	if (timeout_ms >= 0 && session_now_ms() + (unsigned)timeout_ms < o->until_ms)
+		o->until_ms = session_now_ms() + (unsigned)timeout_ms;
+	return session_wait(s, events != 0 ? s->front.fd : -1, events) != STEP_WAIT;
+}
+
+/* A plain client sees RST, for FIN would be an end. */
+static void reset_plain_front(const struct session *s)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	if (!s->front.is_tls && s->front.fd >= 0)
+		(void)setsockopt(s->front.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+static void begin_farewell(struct session *s)
+{
+	if (s->phase == PHASE_FAREWELL)
+		return;
+	s->phase = PHASE_FAREWELL;
+	s->farewell_until_ms = session_now_ms() + FAREWELL_MS;
+	reset_plain_front(s);
+	if (s->opening != NULL)
+		session_unwatch(s);
+	session_end_leg(&s->back);
+}
+
+/* ---- going on */
+
+/* The next phase that applies.  What the back is made of is known with the service. */
+static void next_phase(struct session *s)
+{
+	s->back.is_tls = session_service(s)->connect[0].kind == RELAY_TLS;
+	do {
+		s->phase++;
+	} while (s->phase < PHASE_COUPLED && !phases[s->phase].applies(s));
+	begin_phase(s);
+}
+
+static enum step take_step(struct session *s)
+{
+	if (session_now_ms() >= s->opening->until_ms)
+		return phases[s->phase].expired(s);
+	return phases[s->phase].step(s);
+}
+
+static void go_on(struct session *s)
+{
+	while (s->phase < PHASE_COUPLED) {
+		switch (take_step(s)) {
+		case STEP_WAIT:
+			return;
+		case STEP_NEXT:
+			next_phase(s);
+			break;
+		case STEP_JUMP:
+			begin_phase(s);
+			break;
+		case STEP_OVER:
+			begin_farewell(s);
+			break;
+		}
+	}
+	if (s->phase == PHASE_COUPLED)
+		couple_legs(s);
+	if (s->phase == PHASE_COUPLED && s->couple != NULL)
+		return;
+	if (s->phase == PHASE_COUPLED)
+		begin_farewell(s);
+	if (say_farewell(s))
+		end_session(s);
+}
+
+/* ---- from outside */
+
+static void init_leg(struct session_leg *leg, struct session *s, bool is_tls)
+{
+	leg->session = s;
+	leg->fd = -1;
+	leg->is_tls = is_tls;
+}
+
+static void link_session(struct session_host *h, struct session *s)
+{
+	s->next = h->first;
+	s->link = &h->first;
+	if (h->first != NULL)
+		h->first->link = &s->next;
+	h->first = s;
+	h->count++;
+}
+
+static void lose(struct session_host *h, struct setup *setup, int fd)
+{
+	METRICS_ADD(h->metrics->outcomes[OUTCOME_FAILED], 1);
+	log_event(h->log, "failed", "reason", "a connection was closed: out of memory", NULL);
+	(void)close(fd);
+	h->over(h, setup);
+}
+
+void session_begin(struct session_host *h, struct setup *setup, size_t service, int fd)
+{
+	struct session *s = calloc(1, sizeof *s);
+	socklen_t n = sizeof s->client;
+
+	METRICS_ADD(h->metrics->accepted, 1);
+	if (s == NULL) {
+		lose(h, setup, fd);
+		return;
+	}
+	s->host = h;
+	s->setup = setup_ref(setup);
+	s->listener = s->service = service;
+	s->began_ms = session_now_ms();
+	(void)atomic_fetch_add_explicit(&setup->services[service].open, 1, memory_order_relaxed);
+	s->is_draining = h->is_draining;
+	init_leg(&s->front, s, setup->services[service].front != NULL);
+	init_leg(&s->back, s, false);
+	s->front.fd = fd;
+	(void)getpeername(fd, (struct sockaddr *)&s->client, &n);
+	METRICS_ADD(h->metrics->open, 1);
+	link_session(h, s);
+	if (!begin_opening(s)) {
+		(void)session_fail(s, OUTCOME_FAILED, "out of memory");
+		end_session(s);
+		return;
+	}
+	if (!phases[0].applies(s))
+		next_phase(s);
+	go_on(s);
+}
+
+void session_drain(struct session *s)
+{
+	s->is_draining = true;
+	if (s->couple != NULL && !s->couple_is_over)
+		couple_drain(s->couple);
+}
+
+void session_stop(struct session *s)
+{
+	if (s->phase < PHASE_COUPLED) {
+		(void)session_fail(s, OUTCOME_ABANDONED, "the relay ended before it was connected");
+		begin_farewell(s);
+		go_on(s);
+		return;
+	}
+	if (s->phase == PHASE_COUPLED && !s->couple_is_over)
+		couple_stop(s->couple);
+	else if (s->phase == PHASE_FAREWELL) {
+		s->farewell_until_ms = 0;
+		go_on(s);
+	}
+}
+
+struct session *session_next(const struct session *s)
+{
+	return s->next;
+}

@@ -22,8 +22,9 @@ struct session_host {
 	struct log *log;
 	/* The pool of a service of `setup`; NULL: no memory. */
 	struct pool *(*pool_of)(struct session_host *h, struct setup *setup, size_t service);
-	void (*over)(struct session_host *h); /* a session is over, its descriptors are closed */
-	struct session *first;                /* all of them */
+	/* A session that began with `setup` is over, its descriptors are closed. */
+	void (*over)(struct session_host *h, struct setup *setup);
+	struct session *first; /* all of them */
 	size_t count;
 	bool is_draining;
 };
@@ -31,13 +32,13 @@ struct session_host {
 /* Takes the descriptor.  Where memory lacks it is closed, counted and logged. */
 void session_begin(struct session_host *h, struct setup *setup, size_t service, int fd);
 
-/* What the host's closer told: `tag` is a session's. */
-void session_closed(struct session_host *h, const struct lw_closed *closed);
+/* What the host's closer told of one of its sessions. */
+void session_closed(const struct lw_closed *closed);
 
-/* Ends between messages, or when a handshake is under way at once. */
+/* Ends between messages; one whose handshakes are under way goes on to them first. */
 void session_drain(struct session *s);
 
-/* Ends now. */
+/* Ends now, properly only where all that was said is complete; called again: at once. */
 void session_stop(struct session *s);
 
 struct session *session_next(const struct session *s);

@@ -4,6 +4,7 @@
 #ifndef RELAY_SETUP_H
 #define RELAY_SETUP_H
 
+#include <netdb.h>
 #include <stdatomic.h>
 
 #include "relay/config.h"
@@ -12,10 +13,13 @@
 /* One service, ready. */
 struct setup_service {
 	const struct relay_service *service;
-	SSL_CTX *front, *back; /* NULL: a plain leg */
-	int *listeners;        /* a descriptor a worker, shared with the setups before and behind */
-	bool is_shared;        /* one socket for all workers: handed over by the manager, or Unix */
-	char place[160];       /* where it listens, with the port that the system chose */
+	SSL_CTX *front, *back;  /* NULL: a plain leg */
+	struct addrinfo *local; /* where connections are made from; NULL: the system chooses */
+	atomic_size_t open;     /* connections that came in here, of all workers */
+	int *listeners;  /* a descriptor a worker, shared with the setups before and behind */
+	bool is_shared;  /* one socket for all workers: handed over by the manager, or Unix */
+	bool owns_path;  /* a Unix socket that is not the manager's: unlinked at the end */
+	char place[160]; /* where it listens, with the port that the system chose */
 };
 
 struct setup {
@@ -33,6 +37,9 @@ struct setup {
  */
 LW_MUST_CHECK struct setup *setup_new(struct relay_config *config, const struct setup *old,
                                       unsigned workers, struct failure *f);
+
+/* Removes the paths of Unix sockets that are not listened on in `kept` (or NULL) any more. */
+void setup_unlink_paths(const struct setup *s, const struct setup *kept);
 
 /* Whether `fd` still listens in `s`, so that whoever leaves an older setup keeps it open. */
 bool setup_has_listener(const struct setup *s, int fd);

@@ -1,0 +1,75 @@
+"""rig: `lastword relay` started for a case, its places and its lines.  It must not know what a test concludes."""
+import os
+import re
+import shlex
+import signal
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+import servers
+import tap
+
+LASTWORD = tap.built("lastword")
+
+
+class Line(dict):
+    """A line of the log: its first word as .outcome, its fields by name."""
+
+    def __init__(self, text):
+        words = shlex.split(text)
+        super().__init__(word.split("=", 1) for word in words[1:] if "=" in word)
+        self.outcome, self.text = words[0], text
+
+
+class Relay:
+    """One relay under way: flags, or a configuration as text."""
+
+    def __init__(self, case, *flags, config=None, env=None, workers=1):
+        self.case, self.path = case, None
+        argv = [LASTWORD, "relay"]
+        if config is not None:
+            self.path = servers.write(tap.temp_dir(case), "relay.conf", config)
+            argv.append(self.path)
+        argv += [str(flag) for flag in flags]
+        if "--workers" not in flags and (config is None or "workers" not in config):
+            argv += ["--workers", str(workers)]
+        self.process = tap.start(case, argv, line=r"^started ", env=env)
+
+    pid = property(lambda self: self.process.pid)
+
+    def place(self, service="relay"):
+        """Where a service listens, as it said: HOST:PORT or a path."""
+        return self.process.wait_line(r"^%s (\S+)$" % re.escape(service))[1]
+
+    def port(self, service="relay"):
+        return int(self.place(service).rsplit(":", 1)[1])
+
+    def lines(self):
+        """All whole lines of the log so far."""
+        text = self.process.err.decode(errors="replace")
+        return [Line(line) for line in text[:text.rfind("\n") + 1].splitlines() if line]
+
+    def wait(self, pattern, seconds=10):
+        """Waits for a line of the log that holds `pattern`; that line."""
+        found = self.process.wait_line(r"^.*(?:%s).*$" % pattern, seconds)
+        return Line(found[0])
+
+    def wait_connection(self, number=1, seconds=15):
+        """Waits for the `number`th line about a connection; that line."""
+        found = self.process.wait_line(r"(?:^[a-z]+ action=.*\n(?:.*\n)*?){%d}" % number, seconds)
+        return [Line(line) for line in found[0].splitlines() if " action=" in line][number - 1]
+
+    def signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def rewrite(self, config):
+        """Puts another configuration in place and has it read."""
+        with open(self.path, "w", encoding="utf-8") as out:
+            out.write(config)
+        self.signal(signal.SIGHUP)
+
+    def end(self, seconds=15):
+        """Drains it; the exit status."""
+        self.signal(signal.SIGTERM)
+        return self.process.wait(seconds)
