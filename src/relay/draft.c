@@ -37,15 +37,33 @@ void relay_draft_begin(struct relay_draft *d, struct relay_arena *a)
 	leg_begin(&d->backend);
 }
 
+/* A second line of a key that has one value is perhaps a slip. */
+static bool tell_repeat(struct relay_draft *d, const struct relay_line *before,
+                        const struct relay_line *line, struct failure *f)
+{
+	if (before == NULL || line->key->repeat != KEY_LAST || line->file == NULL)
+		return true;
+	if (line->key->set == relay_set_accept)
+		return relay_line_refuse(
+		    line, f,
+		    "line %u says where to listen already; a second place is a "
+		    "second service, with a [section] of its own",
+		    before->number);
+	return relay_draft_warn(d, line, f, "replaces what line %u says", before->number);
+}
+
 static bool set_lines(struct relay_draft *d, const struct relay_section *s,
                       const struct relay_key *key, struct failure *f)
 {
+	const struct relay_line *before = NULL;
+
 	for (const struct relay_line *l = s->first; l != NULL; l = l->next) {
 		if (l->key != key)
 			continue;
-		if (!key->set(d, l, f))
+		if (!key->set(d, l, f) || !tell_repeat(d, before, l, f))
 			return false;
 		d->said[relay_key_index(key)] = l;
+		before = l;
 	}
 	return true;
 }

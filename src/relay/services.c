@@ -110,7 +110,8 @@ static void take_leg(struct relay_tls_settings *t, const struct draft_leg *leg, 
  */
 static void drop_defaults(struct relay_tls_settings *front, const struct relay_draft *d)
 {
-	if (front->verify_chain || front->verify_peer || front->require_certificate)
+	if (front->verify_chain || front->verify_peer || front->require_certificate ||
+	    front->allow_list != NULL)
 		return;
 	if (relay_draft_own(d, "checkHost") == NULL)
 		front->check_host = NULL;

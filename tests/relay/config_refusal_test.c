@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVER "accept = 443\nconnect = 80\ncert = c\n" /* three lines, as all of these */
-#define CLIENT "client = yes\naccept = 25\nconnect = mx:465\n"
-#define BOTH   "accept = tls:1\nconnect = tls:h:2\ncert = c\n"
+#define AT(place) "accept = " place "\nconnect = 80\ncert = c\n"
+#define SERVER    "accept = 443\nconnect = 80\ncert = c\n" /* three lines, as all of these */
+#define CLIENT    "client = yes\naccept = 25\nconnect = mx:465\n"
+#define BOTH      "accept = tls:1\nconnect = tls:h:2\ncert = c\n"
 
 struct row {
 	const char *text, *sentence;
@@ -228,6 +229,9 @@ static void services_are_whole(void **state)
 		{ "[a]\naccept = 1\nconnect = 2\n",
 		  "F:1: [a] accepts TLS and has no certificate; write cert = FILE, or accept = "
 		  "tcp:... to accept plain bytes" },
+		{ "[a]\n" SERVER "accept = 444\n",
+		  "F:5: accept = 444: line 2 says where to listen already; a second place is a "
+		  "second service, with a [section] of its own" },
 		{ "accept = 5\n[a]\n" SERVER,
 		  "F:1: accept: stands before the first [section]; move it into the section of "
 		  "its service" },
@@ -317,9 +321,9 @@ static void names_lead_to_services(void **state)
 		{ "[a]\n" SERVER "[b]\nsni = a:x\nconnect = 1\ncert = c\n"
 		  "[d]\nsni = a:X\nconnect = 1\ncert = c\n",
 		  "F:10: sni = a:X: 'X' belongs to [b] already" },
-		{ "[a]\n" SERVER "[e]\n" SERVER
-		  "accept = 2\n[b]\nsni = a:x\nsni = e:y\nconnect = 1\ncert = c\n",
-		  "F:12: sni = e:y: a service is reached through one other, and this one through "
+		{ "[a]\n" SERVER
+		  "[e]\n" AT("2") "[b]\nsni = a:x\nsni = e:y\nconnect = 1\ncert = c\n",
+		  "F:11: sni = e:y: a service is reached through one other, and this one through "
 		  "[a] already" },
 		{ "[a]\n" SERVER "[b]\nsni = a:x\nconnect = 1\n",
 		  "F:5: [b] accepts TLS and has no certificate; write cert = FILE, or accept = "

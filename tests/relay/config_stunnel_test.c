@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLE "/usr/share/doc/stunnel4/examples/stunnel.conf-sample"
-#define SERVER "accept = 443\nconnect = 80\ncert = c\n"
+#define SAMPLE    "/usr/share/doc/stunnel4/examples/stunnel.conf-sample"
+#define AT(place) "accept = " place "\nconnect = 80\ncert = c\n"
+#define SERVER    "accept = 443\nconnect = 80\ncert = c\n"
 
 /* Of Debian's package. */
 static char *read_sample(void)
@@ -167,6 +168,9 @@ static void what_is_lost_is_told_once(void **state)
 		{ SERVER "syslog = yes\n",
 		  ": syslog: the log goes to standard error, which the service manager keeps, or "
 		  "to output\n" },
+		{ SERVER "TIMEOUTbusy = 1\nTIMEOUTidle = 2\nTIMEOUTbusy = 3\n",
+		  ": TIMEOUTbusy: replaces what line 4 says\n" },
+		{ "TIMEOUTbusy = 1\n[a]\n" SERVER "TIMEOUTbusy = 3\n", "" },
 		{ SERVER "log = overwrite\n", ": log: the log is appended to\n" },
 		{ SERVER "compression = zlib\n",
 		  ": compression: TLS does not compress here; compression gives secrets away\n" },
@@ -189,8 +193,7 @@ static void what_is_lost_is_told_once(void **state)
 		{ "[a]\n" SERVER "debug = 7\n",
 		  ": debug: what is logged is decided before the first [section], for all "
 		  "services\n" },
-		{ "engine = x\n[a]\n" SERVER "[b]\n" SERVER "accept = 2\n",
-		  ": engine: keys come from files\n" },
+		{ "engine = x\n[a]\n" SERVER "[b]\n" AT("2"), ": engine: keys come from files\n" },
 		{ SERVER "ticketKeySecret = 0011\n",
 		  ": ticketKeySecret: ticket keys are made anew; sessions are not shared with "
 		  "other machines\n" },

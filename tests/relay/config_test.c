@@ -8,10 +8,11 @@
 #include <string.h>
 
 /* What the rows below stand behind. */
-#define SERVER "accept = 443\nconnect = 80\ncert = c\n"
-#define CLIENT "client = yes\naccept = 25\nconnect = mx:465\n"
-#define BOTH   "accept = tls:1\nconnect = tls:h:2\ncert = c\n"
-#define PLAIN  "accept = tcp:1\nconnect = unix:/s\n"
+#define SERVER    "accept = 443\nconnect = 80\ncert = c\n"
+#define AT(place) "accept = " place "\nconnect = 80\ncert = c\n"
+#define CLIENT    "client = yes\naccept = 25\nconnect = mx:465\n"
+#define BOTH      "accept = tls:1\nconnect = tls:h:2\ncert = c\n"
+#define PLAIN     "accept = tcp:1\nconnect = unix:/s\n"
 
 struct row {
 	const char *text, *value; /* of the dump; "A;B" for values that follow one another */
@@ -44,17 +45,17 @@ static void places_are_read(void **state)
 		{ SERVER, "relay.connect=tcp:localhost:80" },
 		{ CLIENT, "relay.accept=tcp:*:25" },
 		{ CLIENT, "relay.connect=tls:mx:465" },
-		{ SERVER "accept = 127.0.0.1:8443", "relay.accept=tls:127.0.0.1:8443" },
-		{ SERVER "accept = *:8443", "relay.accept=tls:*:8443" },
-		{ SERVER "accept = :8443", "relay.accept=tls:*:8443" },
-		{ SERVER "accept = :::8443", "relay.accept=tls:[::]:8443" },
-		{ SERVER "accept = ::1:8443", "relay.accept=tls:[::1]:8443" },
-		{ SERVER "accept = [::1]:8443", "relay.accept=tls:[::1]:8443" },
-		{ SERVER "accept = TLS:[fe80::1%lo]:8443", "relay.accept=tls:[fe80::1%lo]:8443" },
-		{ SERVER "accept = https", "relay.accept=tls:*:443" },
-		{ SERVER "accept = localhost:https", "relay.accept=tls:localhost:443" },
-		{ SERVER "accept = 0", "relay.accept=tls:*:0" },
-		{ SERVER "client = no\nACCEPT=tls:5", "relay.accept=tls:*:5" },
+		{ AT("127.0.0.1:8443"), "relay.accept=tls:127.0.0.1:8443" },
+		{ AT("*:8443"), "relay.accept=tls:*:8443" },
+		{ AT(":8443"), "relay.accept=tls:*:8443" },
+		{ AT(":::8443"), "relay.accept=tls:[::]:8443" },
+		{ AT("::1:8443"), "relay.accept=tls:[::1]:8443" },
+		{ AT("[::1]:8443"), "relay.accept=tls:[::1]:8443" },
+		{ AT("TLS:[fe80::1%lo]:8443"), "relay.accept=tls:[fe80::1%lo]:8443" },
+		{ AT("https"), "relay.accept=tls:*:443" },
+		{ AT("localhost:https"), "relay.accept=tls:localhost:443" },
+		{ AT("0"), "relay.accept=tls:*:0" },
+		{ "ACCEPT=tls:5\nConnect=80\ncert=c\nclient=no", "relay.accept=tls:*:5" },
 		{ "accept = 443\nconnect = /run/s\ncert = c", "relay.connect=unix:/run/s" },
 		{ PLAIN, "relay.accept=tcp:*:1" },
 		{ PLAIN, "relay.connect=unix:/s" },
@@ -258,7 +259,9 @@ static void sections_are_services(void **state)
 {
 	static const struct row rows[] = {
 		{ "; nothing\n\n# nothing\n[a]\n" SERVER, "a.line=4" },
-		{ "[a]\n" SERVER "[b]\n" SERVER "accept = 2\n", "b.accept=tls:*:2" },
+		{ "\xef\xbb\xbf[a]\n" SERVER, "a.line=1" },
+		{ "\xef\xbb\xbf; text\n[a]\n" SERVER, "a.line=2" },
+		{ "[a]\n" SERVER "[b]\n" AT("2"), "b.accept=tls:*:2" },
 		{ "TIMEOUTidle = 7\n[a]\n" SERVER, "a.ms=300000,10000,7000,60000" },
 		{ "TIMEOUTidle = 7\n[a]\n" SERVER "TIMEOUTidle = 8",
 		  "a.ms=300000,10000,8000,60000" },
@@ -279,8 +282,7 @@ static void sections_are_services(void **state)
 		  "b.of=a;b.names=x.org,*.y.org" },
 		{ "[b]\nsni = a:x.org\nconnect = 1\ncert = d\n[a]\n" SERVER,
 		  "b.of=a;b.names=x.org" },
-		{ "[a]\n" SERVER "accept = tls:0\n[b]\n" SERVER "accept = tls:0",
-		  "b.accept=tls:*:0" },
+		{ "[a]\n" AT("tls:0") "[b]\n" AT("tls:0"), "b.accept=tls:*:0" },
 		{ "  [a]  \n\t accept=443  \r\n   connect   =   80\r\n\tcert = c c \r\n",
 		  "a.front.cert=c c" },
 	};
