@@ -4,6 +4,7 @@
  */
 #define _DEFAULT_SOURCE /* setgroups */
 #include "relay/relay.h"
+#include "relay/place.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -165,7 +166,8 @@ static void tell_what_needs_a_restart(struct relay *r, const struct relay_config
 		bool is_same;
 	} rows[] = {
 		{ "workers", workers_of(new) == r->worker_count },
-		{ "metrics", old->has_metrics == new->has_metrics },
+		{ "metrics", old->has_metrics == new->has_metrics &&relay_place_is_same(
+						     &old->metrics, &new->metrics) },
 		{ "output", is_same_text(old->log_file, new->log_file) },
 		{ "logFormat", old->log_format == new->log_format },
 		{ "debug", old->logs_connections == new->logs_connections },
