@@ -150,10 +150,15 @@ def put_into(page, text):
     return before + BEGIN + text + END + rest.split(END)[1]
 
 
+def without_noise(r):
+    """How much a client handed over before it told is a race of its own."""
+    return r if r["end"] == "whole" else {name: value for name, value in r.items() if name != "bytes"}
+
+
 def to_json(found):
     """A line a result, so that a change can be read."""
     parts = ['{"client": %s, "version": %s, "results": [\n%s]}' % (
-        json.dumps(client["client"]), json.dumps(client["version"]), ",\n".join(json.dumps(r) for r in client["results"])) for client in found]
+        json.dumps(client["client"]), json.dumps(client["version"]), ",\n".join(json.dumps(without_noise(r)) for r in client["results"])) for client in found]
     return '{"chosen": %s, "clients": [\n%s\n]}\n' % (json.dumps(CHOSEN), ",\n".join(parts))
 
 
@@ -177,7 +182,7 @@ def main():
         found = measure(server, [row for row in rows if row.is_there()])
     finally:
         server.close()
-    print(render(found))
+    print(render(found).rstrip())
     if options.json:
         write(options.json, to_json(found))
     if options.write:
