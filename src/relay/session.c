@@ -92,101 +92,6 @@ static void begin_phase(struct session *s)
 	s->opening->until_ms = session_now_ms() + service->busy_timeout_ms;
 }
 
-/* ---- waiting */
-
-uint64_t session_now_ms(void)
-{
-	return uv_hrtime() / 1000000;
-}
-
-static void go_on(struct session *s);
-
-static void on_ready(void *context)
-{
-	struct waiter *w = context;
-
-	if (w->session != NULL)
-		go_on(w->session);
-}
-
-static void on_waiter_gone(void *context)
-{
-	free(context);
-}
-
-void session_unwatch(struct session *s)
-{
-	struct waiter *w = s->opening->waiter;
-
-	s->opening->waiter = NULL;
-	if (w == NULL)
-		return;
-	w->session = NULL;
-	if (!watch_end(&w->watch, on_waiter_gone))
-		free(w);
-}
-
-static bool watch_for(struct session *s, int fd, unsigned events)
-{
-	struct opening_state *o = s->opening;
-
-	if (o->waiter != NULL && o->waiter->fd != fd)
-		session_unwatch(s);
-	if (fd < 0)
-		return true;
-	if (o->waiter == NULL) {
-		o->waiter = calloc(1, sizeof *o->waiter);
-		if (o->waiter == NULL)
-			return false;
-		o->waiter->fd = fd;
-		o->waiter->session = s;
-		watch_init(&o->waiter->watch, on_ready, o->waiter);
-	}
-	return watch_set(&o->waiter->watch, s->host->loop, fd, events, false);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-	struct session *s = timer->data;
-
-	if (s != NULL)
-		go_on(s);
-}
-
-/* The timer is left alone where it fires early enough: an early one only looks again. */
-enum step session_wait(struct session *s, int fd, unsigned events)
-{
-	struct opening_state *o = s->opening;
-	uint64_t now = session_now_ms();
-
-	if (!watch_for(s, fd, events))
-		return session_fail(s, OUTCOME_FAILED, "out of memory or descriptors");
-	if (!uv_is_active((uv_handle_t *)&o->timer) || o->until_ms < o->timer_ms) {
-		uv_update_time(s->host->loop);
-		o->timer_ms = o->until_ms;
-		(void)uv_timer_start(&o->timer, on_timer, o->until_ms > now ? o->until_ms - now : 0,
-		                     0);
-	}
-	return STEP_WAIT;
-}
-
-void session_wait_for_pool(struct session *s, bool waits)
-{
-	struct opening_state *o = s->opening;
-
-	if (!waits && o->is_waiting_for_pool)
-		pool_forget(o->pool, &o->wait);
-	o->is_waiting_for_pool = waits;
-}
-
-void session_wake(void *context)
-{
-	struct session *s = context;
-
-	s->opening->is_waiting_for_pool = false;
-	go_on(s);
-}
-
 /* ---- failing */
 
 static void set_reason(struct session *s, const char *format, va_list args)
@@ -237,46 +142,6 @@ void session_end_leg(struct session_leg *leg)
 	leg->stream = NULL;
 	leg->ssl = NULL;
 	leg->fd = -1;
-}
-
-/* ---- the opening */
-
-static void on_timer_gone(uv_handle_t *handle)
-{
-	free((char *)handle - offsetof(struct opening_state, timer));
-}
-
-static void free_opening(struct session *s)
-{
-	struct opening_state *o = s->opening;
-
-	if (o == NULL)
-		return;
-	session_unwatch(s);
-	session_wait_for_pool(s, false);
-	dial_end(&o->dial);
-	if (o->has_choice)
-		pool_list_free(o->choice.list);
-	s->opening = NULL;
-	o->timer.data = NULL;
-	uv_close((uv_handle_t *)&o->timer, on_timer_gone);
-}
-
-static bool begin_opening(struct session *s)
-{
-	struct opening_state *o = calloc(1, sizeof *o);
-
-	s->opening = o;
-	if (o == NULL || uv_timer_init(s->host->loop, &o->timer) != 0) {
-		s->opening = NULL;
-		free(o);
-		return false;
-	}
-	o->timer.data = s;
-	o->dial.fd = -1;
-	proxy_reader_begin(&o->proxy);
-	o->until_ms = session_now_ms() + session_service(s)->busy_timeout_ms;
-	return true;
 }
 
 /* ---- coupling */
@@ -374,7 +239,7 @@ static void couple_legs(struct session *s)
 		                                .scratch = &s->host->scratch };
 
 	session_note_facts(s);
-	free_opening(s);
+	session_free_opening(s);
 	keep_alive(s->front.fd, service);
 	keep_alive(s->back.fd, service);
 	s->couple = couple_new(s->host->loop, &s->front.endpoint.base, &s->back.endpoint.base,
@@ -420,7 +285,7 @@ static void end_session(struct session *s)
 {
 	if (s->front.is_with_closer || s->back.is_with_closer)
 		return;
-	free_opening(s);
+	session_free_opening(s);
 	session_tell(s);
 	session_end_leg(&s->front);
 	session_end_leg(&s->back);
@@ -523,7 +388,7 @@ static enum step take_step(struct session *s)
 	return phases[s->phase].step(s);
 }
 
-static void go_on(struct session *s)
+void session_go_on(struct session *s)
 {
 	while (s->phase < PHASE_COUPLED) {
 		switch (take_step(s)) {
@@ -599,14 +464,14 @@ void session_begin(struct session_host *h, struct setup *setup, size_t service, 
 	(void)getpeername(fd, (struct sockaddr *)&s->client, &n);
 	METRICS_ADD(h->metrics->open, 1);
 	link_session(h, s);
-	if (!begin_opening(s)) {
+	if (!session_begin_opening(s)) {
 		(void)session_fail(s, OUTCOME_FAILED, "out of memory");
 		end_session(s);
 		return;
 	}
 	if (!phases[0].applies(s))
 		next_phase(s);
-	go_on(s);
+	session_go_on(s);
 }
 
 void session_drain(struct session *s)
@@ -621,14 +486,14 @@ void session_stop(struct session *s)
 	if (s->phase < PHASE_COUPLED) {
 		(void)session_fail(s, OUTCOME_ABANDONED, "the relay ended before it was connected");
 		begin_farewell(s);
-		go_on(s);
+		session_go_on(s);
 		return;
 	}
 	if (s->phase == PHASE_COUPLED && !s->couple_is_over)
 		couple_stop(s->couple);
 	else if (s->phase == PHASE_FAREWELL) {
 		s->farewell_until_ms = 0;
-		go_on(s);
+		session_go_on(s);
 	}
 }
 

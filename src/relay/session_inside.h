@@ -120,6 +120,13 @@ void session_wake(void *context);
 
 uint64_t session_now_ms(void);
 
+/* Takes all steps that can be taken now. */
+void session_go_on(struct session *s);
+
+/* The memory of an opening.  False: there is none. */
+LW_MUST_CHECK bool session_begin_opening(struct session *s);
+void session_free_opening(struct session *s);
+
 /* Attaches a stream to leg->ssl with the service's policy; NULL with the outcome set: STEP_OVER. */
 enum step session_attach(struct session *s, struct session_leg *leg);
 

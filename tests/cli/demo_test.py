@@ -95,5 +95,32 @@ class Demo(unittest.TestCase):
         self.assertEqual(done.returncode, 3)
 
 
+class DemoRelay(unittest.TestCase):
+    LINE = r"(?m)^  %s +(\d+) bytes +exit (\d+) +(.*)$"
+
+    def line(self, out, way):
+        found = re.search(self.LINE % way, out)
+        self.assertTrue(found, out)
+        return int(found[1]), int(found[2]), found[3]
+
+    def test_curl_knows_direct_and_through_the_relay_and_not_through_a_cache(self):
+        done = demo("relay")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        out = done.stdout.decode()
+        direct, proxied, cached, relayed = (self.line(out, way) for way in (
+            "direct", "through nginx", "through nginx, again", "through lastword relay"))
+        self.assertNotEqual(direct[1], 0)
+        self.assertNotEqual(relayed[1], 0)
+        self.assertEqual(relayed[0], direct[0])
+        self.assertEqual((proxied[1], cached[1]), (0, 0))
+        self.assertLess(cached[0], 200000)
+        self.assertIn("a HIT", cached[2])
+
+    def test_leaves_nothing_behind(self):
+        folder = tap.temp_dir(self)
+        self.assertEqual(demo("relay", TMPDIR=folder).returncode, 0)
+        self.assertEqual(os.listdir(folder), [])
+
+
 if __name__ == "__main__":
     tap.main()
