@@ -96,13 +96,14 @@ static bool is_within(const struct relay_key *key, size_t begin, size_t bytes)
 static bool check_use(const struct relay_draft *d, bool accepts_tls, bool connects_tls,
                       struct failure *f)
 {
-	const struct relay_key *key;
+	for (size_t i = 0; i < RELAY_KEYS_MAX; i++) {
+		const struct relay_line *line = d->said[i];
+		const struct relay_key *key;
 
-	for (size_t i = 0; (key = relay_key_at(i)) != NULL; i++) {
-		const struct relay_line *line = relay_draft_own(d, key->name);
-
-		if (line == NULL || strcasecmp(line->value, "proxy") == 0)
+		if (line == NULL || !relay_draft_owns(d, line) ||
+		    strcasecmp(line->value, "proxy") == 0)
 			continue;
+		key = line->key;
 		if (is_within(key, offsetof(struct relay_draft, plain), sizeof d->plain) &&
 		    !accepts_tls && !connects_tls)
 			return relay_line_complain(line, f,

@@ -124,17 +124,14 @@ bool relay_draft_fill(struct relay_draft *d, const struct relay_lines *lines,
                       const struct relay_section *section, struct relay_list *warnings,
                       struct failure *f)
 {
-	const struct relay_key *key;
-
 	d->section = section;
 	if (section != NULL && !check_scope(section, f))
 		return false;
-	for (size_t i = 0; (key = relay_key_at(i)) != NULL; i++) {
-		if (section != NULL && key->scope == KEY_GLOBAL)
-			continue;
-		if (!set_key(d, lines, key, warnings, f))
-			return false;
-	}
+	for (const struct relay_key_group *g = relay_key_groups; g->title != NULL; g++)
+		for (const struct relay_key *key = g->keys; key->name != NULL; key++)
+			if ((section == NULL || key->scope != KEY_GLOBAL) &&
+			    !set_key(d, lines, key, warnings, f))
+				return false;
 	return true;
 }
 
@@ -143,11 +140,16 @@ const struct relay_line *relay_draft_said(const struct relay_draft *d, const cha
 	return d->said[relay_key_index(relay_key_find(key))];
 }
 
+bool relay_draft_owns(const struct relay_draft *d, const struct relay_line *line)
+{
+	return d->section == NULL || line->section == d->section;
+}
+
 const struct relay_line *relay_draft_own(const struct relay_draft *d, const char *key)
 {
 	const struct relay_line *line = relay_draft_said(d, key);
 
-	return line != NULL && (d->section == NULL || line->section == d->section) ? line : NULL;
+	return line != NULL && relay_draft_owns(d, line) ? line : NULL;
 }
 
 void *relay_draft_field(struct relay_draft *d, const struct relay_line *line)

@@ -76,7 +76,10 @@ LW_MUST_CHECK bool relay_draft_fill(struct relay_draft *d, const struct relay_li
 /* The line that said a key, or NULL. */
 const struct relay_line *relay_draft_said(const struct relay_draft *d, const char *key);
 
-/* The same if it stands in the service's own section, and is no default for many. */
+/* Whether it stands in the service's own section, and is no default for many. */
+bool relay_draft_owns(const struct relay_draft *d, const struct relay_line *line);
+
+/* The line that said a key, if it is the service's own. */
 const struct relay_line *relay_draft_own(const struct relay_draft *d, const char *key);
 
 /* Where the value of a line goes. */

@@ -255,11 +255,10 @@ const struct relay_key *relay_key_at(size_t index)
 
 const struct relay_key *relay_key_find(const char *name)
 {
-	const struct relay_key *k;
-
-	for (size_t i = 0; (k = relay_key_at(i)) != NULL; i++)
-		if (strcasecmp(k->name, name) == 0)
-			return k;
+	for (const struct relay_key_group *g = relay_key_groups; g->title != NULL; g++)
+		for (const struct relay_key *k = g->keys; k->name != NULL; k++)
+			if (strcasecmp(k->name, name) == 0)
+				return k;
 	return NULL;
 }
 
@@ -267,8 +266,10 @@ size_t relay_key_index(const struct relay_key *key)
 {
 	size_t i = 0;
 
-	while (relay_key_at(i) != key)
-		i++;
+	for (const struct relay_key_group *g = relay_key_groups; g->title != NULL; g++)
+		for (const struct relay_key *k = g->keys; k->name != NULL; k++, i++)
+			if (k == key)
+				return i;
 	return i;
 }
 
