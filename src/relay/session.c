@@ -297,7 +297,7 @@ static void give_to_closer(struct session_leg *leg)
 {
 	if (!leg->is_tls || !leg->endpoint.tls.is_handed_over)
 		return;
-	leg->is_with_closer = true;
+	leg->is_with_closer = !leg->has_verdict; /* the closer may have told already */
 	leg->stream = NULL;
 	leg->ssl = NULL;
 	leg->fd = -1;
@@ -321,7 +321,8 @@ void session_closed(const struct lw_closed *closed)
 	leg->verdict = closed->verdict;
 	leg->has_verdict = true;
 	leg->is_with_closer = false;
-	end_session(leg->session);
+	if (leg->session->couple_is_over) /* else the other leg is not done with */
+		end_session(leg->session);
 }
 
 /* A connection that came to nothing: the client's end must not look like one. */
