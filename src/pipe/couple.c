@@ -273,9 +273,12 @@ void couple_drain(struct couple *c)
 
 void couple_stop(struct couple *c)
 {
-	if (c->is_over || c->cause != COUPLE_RUNS)
+	if (c->is_over)
 		return;
-	couple_begin_end(c, COUPLE_ABANDONED);
+	if (c->cause != COUPLE_RUNS)
+		c->deadline_ms = couple_now_ms(c);
+	else
+		couple_begin_end(c, COUPLE_ABANDONED);
 	look_soon(c);
 }
 

@@ -80,7 +80,10 @@ LW_MUST_CHECK struct couple *couple_new(uv_loop_t *loop, struct endpoint *front,
  */
 void couple_drain(struct couple *c);
 
-/* Ends now: properly where everything said is complete, else by abort. */
+/*
+ * Ends now: properly where everything said is complete, else by abort.  Where it is ending already,
+ * the time for that is over.
+ */
 void couple_stop(struct couple *c);
 
 /* Valid at any time. */

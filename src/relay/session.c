@@ -61,26 +61,28 @@ static bool always(const struct session *s)
 
 static enum step equip(struct session *s);
 
-/* The phases of an opening, in order; `until` is the phase whose deadline it shares. */
+/* The phases of an opening, in order. */
 static const struct {
 	bool (*applies)(const struct session *s);
 	enum step (*step)(struct session *s);
 	enum step (*expired)(struct session *s);
 	bool begins_deadline;
+	bool has_dialogue;
 } phases[] = {
-	[PHASE_PROXY_IN] = { has_proxy_in, session_proxy_in, session_front_expired, false },
+	[PHASE_PROXY_IN] = { has_proxy_in, session_proxy_in, session_front_expired, false, true },
 	[PHASE_FRONT_STARTTLS] = { has_front_starttls, session_front_starttls,
-	                           session_front_expired, false },
-	[PHASE_FRONT_TLS] = { is_front_tls, session_front_tls, session_front_expired, false },
-	[PHASE_CHOOSE] = { always, session_choose, session_back_expired, true },
-	[PHASE_DIAL] = { always, session_dial, session_back_expired, true },
-	[PHASE_PROXY_OUT] = { has_proxy_out, session_proxy_out, session_back_expired, true },
+	                           session_front_expired, false, true },
+	[PHASE_FRONT_TLS] = { is_front_tls, session_front_tls, session_front_expired, false,
+	                      false },
+	[PHASE_CHOOSE] = { always, session_choose, session_back_expired, true, false },
+	[PHASE_DIAL] = { always, session_dial, session_back_expired, true, false },
+	[PHASE_PROXY_OUT] = { has_proxy_out, session_proxy_out, session_back_expired, true, true },
 	[PHASE_BACK_STARTTLS] = { has_back_starttls, session_back_starttls, session_back_expired,
-	                          false },
-	[PHASE_BACK_TLS] = { is_back_tls, session_back_tls, session_back_expired, false },
-	[PHASE_EQUIP] = { always, equip, session_back_expired, false },
+	                          false, true },
+	[PHASE_BACK_TLS] = { is_back_tls, session_back_tls, session_back_expired, false, false },
+	[PHASE_EQUIP] = { always, equip, session_back_expired, false, false },
 	[PHASE_BACK_GREETING] = { is_greeted_twice, session_back_greeting, session_back_expired,
-	                          false },
+	                          false, true },
 };
 
 static void begin_phase(struct session *s)
@@ -384,6 +386,8 @@ static void next_phase(struct session *s)
 
 static enum step take_step(struct session *s)
 {
+	if (phases[s->phase].has_dialogue && !session_has_dialogues(s))
+		return session_fail(s, OUTCOME_FAILED, "out of memory");
 	if (session_now_ms() >= s->opening->until_ms)
 		return phases[s->phase].expired(s);
 	return phases[s->phase].step(s);

@@ -135,6 +135,7 @@ static void describe_tls(const struct session *s, struct proxy_header *h)
 static bool write_header(struct session *s)
 {
 	struct opening_state *o = s->opening;
+	struct dialogues *d = o->dialogues;
 	struct proxy_header h = { .source = s->client, .destination = o->destination };
 	socklen_t n = sizeof h.destination;
 	const bool is_v2 = session_service(s)->proxy_out == RELAY_PROXY_V2;
@@ -144,19 +145,20 @@ static bool write_header(struct session *s)
 		h.is_local = true;
 	if (s->front.ssl != NULL)
 		describe_tls(s, &h);
-	o->out_from = 0;
-	o->out_bytes = proxy_header_write(&h, is_v2 ? 2 : 1, o->out, sizeof o->out);
-	return o->out_bytes > 0;
+	d->out_from = 0;
+	d->out_bytes = proxy_header_write(&h, is_v2 ? 2 : 1, d->out, sizeof d->out);
+	return d->out_bytes > 0;
 }
 
 enum step session_proxy_out(struct session *s)
 {
 	struct opening_state *o = s->opening;
+	struct dialogues *d = o->dialogues;
 
-	if (o->out_bytes == 0 && !write_header(s))
+	if (d->out_bytes == 0 && !write_header(s))
 		return session_fail(s, OUTCOME_FAILED, "the PROXY header is too long");
-	while (o->out_from < o->out_bytes) {
-		ssize_t sent = send(s->back.fd, o->out + o->out_from, o->out_bytes - o->out_from,
+	while (d->out_from < d->out_bytes) {
+		ssize_t sent = send(s->back.fd, d->out + d->out_from, d->out_bytes - d->out_from,
 		                    MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (sent < 0 && (errno == EAGAIN || errno == EINTR))
@@ -164,12 +166,12 @@ enum step session_proxy_out(struct session *s)
 		if (sent < 0) {
 			failure_set(&o->failure, "the backend did not take the PROXY header: %s",
 			            strerror(errno));
-			o->out_bytes = 0;
+			d->out_bytes = 0;
 			return pass_over(s);
 		}
-		o->out_from += (size_t)sent;
+		d->out_from += (size_t)sent;
 	}
-	o->out_bytes = 0;
+	d->out_bytes = 0;
 	return STEP_NEXT;
 }
 
@@ -178,12 +180,13 @@ enum step session_proxy_out(struct session *s)
 enum step session_back_starttls(struct session *s)
 {
 	struct opening_state *o = s->opening;
+	struct dialogues *d = o->dialogues;
 	char place[300];
 
-	if (o->client.row == NULL)
-		starttls_begin(&o->client, session_service(s)->back.starttls,
+	if (d->client.row == NULL)
+		starttls_begin(&d->client, session_service(s)->back.starttls,
 		               s->server->address.host);
-	switch (starttls_socket_talk(&o->client, s->back.fd)) {
+	switch (starttls_socket_talk(&d->client, s->back.fd)) {
 	case STARTTLS_SOCKET_READ:
 		return session_wait(s, s->back.fd, LW_EVENT_READABLE);
 	case STARTTLS_SOCKET_WRITE:
@@ -193,12 +196,12 @@ enum step session_back_starttls(struct session *s)
 		            backend_text(s, place, sizeof place), strerror(errno));
 		break;
 	case STARTTLS_SOCKET_OVER:
-		if (o->client.status == STARTTLS_DONE)
+		if (d->client.status == STARTTLS_DONE)
 			return STEP_NEXT;
-		starttls_explain(&o->client, backend_text(s, place, sizeof place), &o->failure);
+		starttls_explain(&d->client, backend_text(s, place, sizeof place), &o->failure);
 		break;
 	}
-	o->client.row = NULL;
+	d->client.row = NULL;
 	return pass_over(s);
 }
 
@@ -268,13 +271,13 @@ static enum endpoint_status read_octet(struct session *s, unsigned char *octet)
 /* The client has had its greeting, in the clear; the backend's would be one too many. */
 enum step session_back_greeting(struct session *s)
 {
-	struct opening_state *o = s->opening;
+	struct dialogues *d = s->opening->dialogues;
 	struct endpoint_watch w[2];
 	bool is_whole = false;
 	size_t n;
 
-	while (o->greeting_bytes < sizeof o->greeting) {
-		switch (read_octet(s, &o->greeting[o->greeting_bytes])) {
+	while (d->greeting_bytes < sizeof d->greeting) {
+		switch (read_octet(s, &d->greeting[d->greeting_bytes])) {
 		case ENDPOINT_AGAIN:
 			s->back.endpoint.base.ops->watches(&s->back.endpoint.base, LW_INTEREST_READ,
 			                                   w);
@@ -286,17 +289,17 @@ enum step session_back_greeting(struct session *s)
 			return session_fail(s, OUTCOME_FAILED,
 			                    "the backend ended before its greeting was whole");
 		}
-		o->greeting_bytes++;
-		n = starttls_greeting(session_service(s)->front.starttls, o->greeting,
-		                      o->greeting_bytes, &is_whole);
+		d->greeting_bytes++;
+		n = starttls_greeting(session_service(s)->front.starttls, d->greeting,
+		                      d->greeting_bytes, &is_whole);
 		if (is_whole && n == 0)
 			return session_fail(s, OUTCOME_FAILED, "the backend refuses: %.*s",
-			                    (int)o->greeting_bytes, (const char *)o->greeting);
+			                    (int)d->greeting_bytes, (const char *)d->greeting);
 		if (is_whole)
 			return STEP_NEXT;
 	}
 	return session_fail(s, OUTCOME_FAILED, "the backend's greeting is longer than %zu octets",
-	                    sizeof o->greeting);
+	                    sizeof d->greeting);
 }
 
 /* ---- time */

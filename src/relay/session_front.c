@@ -69,8 +69,8 @@ enum step session_proxy_in(struct session *s)
 		if (peeked == PEEKED_NONE)
 			return session_wait(s, s->front.fd, LW_EVENT_READABLE);
 		if (peeked == PEEKED_END)
-			return fail_silent(s, o->proxy.n > 0, "within its PROXY header");
-		status = proxy_reader_feed(&o->proxy, buf, n, &used, &header, &f);
+			return fail_silent(s, o->dialogues->proxy.n > 0, "within its PROXY header");
+		status = proxy_reader_feed(&o->dialogues->proxy, buf, n, &used, &header, &f);
 		take(s->front.fd, used);
 		if (status == PROXY_HEADER_BAD)
 			return session_fail(s, OUTCOME_REFUSED, "%s", f.sentence);
@@ -89,7 +89,7 @@ enum step session_proxy_in(struct session *s)
 /* False: the client takes no more, or not now. */
 static bool say(struct session *s, bool *must_wait)
 {
-	struct starttls_server *server = &s->opening->server;
+	struct starttls_server *server = &s->opening->dialogues->server;
 	size_t n;
 	const char *output = starttls_server_output(server, &n);
 
@@ -112,14 +112,14 @@ static bool begin_server(struct session *s)
 	const struct relay_service *service = session_service(s);
 	const char *host = service->accept.address.host;
 
-	return starttls_server_begin(&s->opening->server, service->front.starttls,
+	return starttls_server_begin(&s->opening->dialogues->server, service->front.starttls,
 	                             host[0] != '\0' ? host : "localhost");
 }
 
 /* Octets behind the client's request were sent too early: fed too, they are refused. */
 static enum step hear(struct session *s)
 {
-	struct starttls_server *server = &s->opening->server;
+	struct starttls_server *server = &s->opening->dialogues->server;
 	unsigned char buf[1024];
 	size_t n, at = 0, used = 1;
 
@@ -142,7 +142,7 @@ static enum step hear(struct session *s)
 
 static enum step refuse(struct session *s)
 {
-	struct starttls_server *server = &s->opening->server;
+	struct starttls_server *server = &s->opening->dialogues->server;
 	struct failure f;
 
 	if (server->has_quit || server->total_bytes == 0)
@@ -153,7 +153,7 @@ static enum step refuse(struct session *s)
 
 enum step session_front_starttls(struct session *s)
 {
-	struct starttls_server *server = &s->opening->server;
+	struct starttls_server *server = &s->opening->dialogues->server;
 	bool must_wait;
 
 	if (server->row == NULL && !begin_server(s))
@@ -277,14 +277,19 @@ enum step session_front_tls(struct session *s)
 	return STEP_NEXT;
 }
 
+static bool has_spoken(const struct dialogues *d)
+{
+	return d != NULL && (d->proxy.n > 0 || d->server.total_bytes > 0);
+}
+
 enum step session_front_expired(struct session *s)
 {
 	const unsigned seconds = session_service(s)->busy_timeout_ms / 1000;
 	unsigned char octet;
 	size_t n;
 
-	if (s->front.stream == NULL && s->opening->proxy.n == 0 &&
-	    s->opening->server.total_bytes == 0 && peek(s->front.fd, &octet, 1, &n) != PEEKED_SOME)
+	if (s->front.stream == NULL && !has_spoken(s->opening->dialogues) &&
+	    peek(s->front.fd, &octet, 1, &n) != PEEKED_SOME)
 		return session_fail(s, OUTCOME_PROBE, "nothing was sent for %u s", seconds);
 	return session_fail(s, OUTCOME_REFUSED,
 	                    "the client did not finish its handshake within %u s", seconds);

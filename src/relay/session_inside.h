@@ -53,27 +53,32 @@ struct waiter {
 	struct session *session;
 };
 
+/* What only services with PROXY headers or STARTTLS need; large. */
+struct dialogues {
+	struct proxy_reader proxy;
+	struct starttls_server server;
+	struct starttls client;
+	unsigned char out[PROXY_HEADER_V2_MAX]; /* of the PROXY header */
+	size_t out_from, out_bytes;
+	unsigned char greeting[1024]; /* the backend's, one too many behind STARTTLS */
+	size_t greeting_bytes;
+};
+
 /* What is needed until both legs stand, and then goes. */
 struct opening_state {
 	struct waiter *waiter; /* NULL: nothing is watched */
 	uv_timer_t timer;
-	uint64_t until_ms; /* of the phase */
-	uint64_t timer_ms; /* when the timer fires */
-	struct proxy_reader proxy;
+	uint64_t until_ms;                   /* of the phase */
+	uint64_t timer_ms;                   /* when the timer fires */
+	struct dialogues *dialogues;         /* NULL: none was needed yet */
 	struct sockaddr_storage destination; /* from the PROXY header; AF_UNSPEC: none */
-	struct starttls_server server;
-	struct starttls client;
-	struct pool *pool; /* NULL before the service is known */
+	struct pool *pool;                   /* NULL before the service is known */
 	struct pool_turn turn;
 	struct pool_choice choice;
 	struct pool_wait wait;
 	bool has_choice, is_waiting_for_pool;
 	struct dial dial;
-	unsigned char out[PROXY_HEADER_V2_MAX]; /* of the PROXY header */
-	size_t out_from, out_bytes;
 	uint64_t dial_until_ms;
-	unsigned char greeting[1024]; /* the backend's, one too many behind STARTTLS */
-	size_t greeting_bytes;
 	struct failure failure; /* why the last backend is none */
 };
 
@@ -126,6 +131,9 @@ void session_go_on(struct session *s);
 /* The memory of an opening.  False: there is none. */
 LW_MUST_CHECK bool session_begin_opening(struct session *s);
 void session_free_opening(struct session *s);
+
+/* Makes the dialogues where there are none yet.  False: no memory. */
+LW_MUST_CHECK bool session_has_dialogues(struct session *s);
 
 /* Attaches a stream to leg->ssl with the service's policy; NULL with the outcome set: STEP_OVER. */
 enum step session_attach(struct session *s, struct session_leg *leg);

@@ -118,6 +118,7 @@ void session_free_opening(struct session *s)
 	dial_end(&o->dial);
 	if (o->has_choice)
 		pool_list_free(o->choice.list);
+	free(o->dialogues);
 	s->opening = NULL;
 	o->timer.data = NULL;
 	uv_close((uv_handle_t *)&o->timer, on_timer_gone);
@@ -135,7 +136,19 @@ bool session_begin_opening(struct session *s)
 	}
 	o->timer.data = s;
 	o->dial.fd = -1;
-	proxy_reader_begin(&o->proxy);
 	o->until_ms = session_now_ms() + session_service(s)->busy_timeout_ms;
+	return true;
+}
+
+bool session_has_dialogues(struct session *s)
+{
+	struct opening_state *o = s->opening;
+
+	if (o->dialogues != NULL)
+		return true;
+	o->dialogues = calloc(1, sizeof *o->dialogues);
+	if (o->dialogues == NULL)
+		return false;
+	proxy_reader_begin(&o->dialogues->proxy);
 	return true;
 }
