@@ -282,19 +282,20 @@ void couple_stop(struct couple *c)
 	look_soon(c);
 }
 
-static void report_half(const struct half *h, struct couple_half_report *r)
+static void report_half(const struct half *h, bool is_over, struct couple_half_report *r)
 {
+	const struct endpoint *source = h->source->e;
 	const struct leg *sink = h->sink;
+	bool was_closed = sink->way == WAY_CLOSE && h->outcome != BROKEN && !sink->was_unsaid;
 
 	*r = (struct couple_half_report){
 		.ending = (enum half_ending)h->ending,
-		.was_finished =
-		    h->outcome == FINISHED || (sink->way == WAY_CLOSE && h->outcome != BROKEN),
+		.was_finished = h->outcome == FINISHED || was_closed,
 		.was_mirrored = h->outcome == MIRRORED,
 		.was_aborted = sink->way == WAY_ABORT,
 		.was_unmarked = sink->was_unmarked,
 		.was_reported = h->was_reported,
-		.is_complete = h->source->e->ops->is_complete(h->source->e),
+		.is_complete = is_over ? h->is_complete : source->ops->is_complete(source),
 		.moved = h->moved,
 		.lost = h->lost,
 	};
@@ -303,8 +304,8 @@ static void report_half(const struct half *h, struct couple_half_report *r)
 void couple_report(const struct couple *c, struct couple_report *report)
 {
 	report->cause = (enum couple_cause)c->cause;
-	report_half(&c->up, &report->up);
-	report_half(&c->down, &report->down);
+	report_half(&c->up, c->is_over, &report->up);
+	report_half(&c->down, c->is_over, &report->down);
 }
 
 /* The last handle is closed: the memory goes. */

@@ -15,7 +15,7 @@
 /* What a TLS sink is shown of an ending that is no end. */
 enum couple_abort {
 	COUPLE_ALERT_FIN, /* a fatal alert, then FIN */
-	COUPLE_ALERT_RST, /* a fatal alert, then RST once it is acknowledged */
+	COUPLE_ALERT_RST, /* a fatal alert and FIN, then RST once both are acknowledged */
 	COUPLE_RST        /* RST alone, once what was delivered is acknowledged */
 };
 
@@ -86,7 +86,7 @@ void couple_drain(struct couple *c);
  */
 void couple_stop(struct couple *c);
 
-/* Valid at any time. */
+/* Valid at any time; of the endpoints nothing is asked once `over` was called. */
 void couple_report(const struct couple *c, struct couple_report *report);
 
 /* The memory goes when the loop has run once more; `freed` (or NULL) is called then. */

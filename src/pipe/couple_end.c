@@ -190,6 +190,8 @@ static bool abort_tls(struct leg *l)
 	if (!l->is_ended && !is_expired(l->couple))
 		return false;
 	count_lost(l);
+	if (!l->is_ended) /* the alert may not have left */
+		l->e->ops->reset(l->e);
 	return true;
 }
 
@@ -252,13 +254,23 @@ static bool linger(struct leg *l)
 /* A stream's close does all of that by itself. */
 static bool close_leg(struct leg *l)
 {
+	enum endpoint_status status;
+	bool may_change;
+
 	if (!l->is_ended) {
 		if (l->e->ops->hands_over(l->e))
 			leg_end_poll(l);
-		l->is_ended = l->e->ops->close(l->e) != ENDPOINT_AGAIN;
+		status = l->e->ops->close(l->e);
+		l->is_ended = status != ENDPOINT_AGAIN;
+		l->was_unsaid = status != ENDPOINT_OK;
+	}
+	if (!l->is_ended &&
+	    is_expired(l->couple)) { /* perhaps it is only the peer that says nothing */
+		l->was_unsaid = l->e->ops->unacknowledged(l->e, &may_change) > 0;
+		return true;
 	}
 	if (!l->is_ended)
-		return is_expired(l->couple);
+		return false;
 	return l->e->ops->kind == HALF_TLS || linger(l);
 }
 
@@ -306,11 +318,14 @@ static bool turn_leg(struct leg *l)
 	return moved || l->is_done;
 }
 
-/* Both sources are whole after all: what broke was a sink that nobody had anything for. */
-static void settle_cause(struct couple *c)
+/* What is still to be known of both sources.  If they are whole after all, what broke was a sink
+ * that nobody had anything for. */
+static void settle(struct couple *c)
 {
 	enum half_action up, down;
 
+	c->up.is_complete = c->front.e->ops->is_complete(c->front.e);
+	c->down.is_complete = c->back.e->ops->is_complete(c->back.e);
 	if (c->up.ending == HALF_OPEN)
 		c->up.ending = (uint8_t)c->front.e->ops->ending(c->front.e);
 	if (c->down.ending == HALF_OPEN)
@@ -329,7 +344,7 @@ bool couple_turn_end(struct couple *c)
 
 	moved |= turn_leg(&c->back);
 	if (c->front.is_done && c->back.is_done && !c->is_over) {
-		settle_cause(c);
+		settle(c);
 		c->is_over = true;
 	}
 	return moved;
@@ -343,8 +358,12 @@ bool couple_turn_front(struct couple *c)
 
 	if (c->up.phase != MOVING)
 		return false;
-	if (!c->front.is_ended)
-		c->front.is_ended = e->ops->close(e) != ENDPOINT_AGAIN;
+	if (!c->front.is_ended) {
+		enum endpoint_status status = e->ops->close(e);
+
+		c->front.is_ended = status != ENDPOINT_AGAIN;
+		c->front.was_unsaid = status != ENDPOINT_OK;
+	}
 	if (c->front.is_ended) {
 		c->deadline_ms = UINT64_MAX; /* another, when up is delivered */
 		half_end(c, &c->up, e->ops->ending(e));

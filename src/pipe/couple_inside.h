@@ -35,7 +35,7 @@ struct half {
 	uint32_t rest_begin, rest_end;
 	uint8_t phase, outcome, ending;
 	bool unflushed; /* the sink took bytes that may not have left it */
-	bool was_reported;
+	bool was_reported, is_complete;
 	uint64_t moved, lost;
 };
 
@@ -51,7 +51,7 @@ struct leg {
 	uint8_t way;
 	bool is_ended; /* close, leave or abort came to their end */
 	bool is_done;
-	bool was_unmarked;
+	bool was_unmarked, was_unsaid; /* the abort, or the end, could not be shown to the peer */
 	uint32_t drained;
 	uint16_t pause_ms;  /* before it is asked again; grows */
 	uint64_t ask_at_ms; /* 0: whenever something happens */

@@ -39,7 +39,8 @@ struct endpoint_ops {
 	enum endpoint_status (*finish)(struct endpoint *e);
 	/* The same without a word, where finish() has one: FIN alone. */
 	enum endpoint_status (*leave)(struct endpoint *e);
-	/* Ends both directions, properly, or so that it never looks like an end. */
+	/* Ends both directions, properly (OK: what says so has left; ENDED: it could not), or so
+	   that it never looks like an end. */
 	enum endpoint_status (*close)(struct endpoint *e);
 	enum endpoint_status (*abort)(struct endpoint *e);
 	/* Has the owner's close(2) send a RST, where there is such a thing. */

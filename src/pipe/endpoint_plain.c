@@ -111,8 +111,7 @@ enum endpoint_status plain_finish(struct endpoint *e)
 
 enum endpoint_status plain_close(struct endpoint *e)
 {
-	(void)plain_finish(e);
-	return ENDPOINT_ENDED;
+	return plain_finish(e);
 }
 
 bool plain_hands_over(const struct endpoint *e)

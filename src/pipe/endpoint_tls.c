@@ -132,9 +132,16 @@ static enum endpoint_status tls_close(struct endpoint *e)
 {
 	struct endpoint_tls *t = tls(e);
 
+	struct lw_verdict verdict;
+	enum endpoint_status status;
+
 	if (t->is_handed_over || (tls_hands_over(e) && hand_over(t)))
-		return ENDPOINT_ENDED;
-	return end_status(t, lw_close(t->stream));
+		return ENDPOINT_OK;
+	status = end_status(t, lw_close(t->stream));
+	if (status == ENDPOINT_AGAIN)
+		return status;
+	lw_verdict(t->stream, &verdict);
+	return verdict.write == LW_ENDING_CLOSED ? ENDPOINT_OK : ENDPOINT_ENDED;
 }
 
 static enum endpoint_status tls_abort(struct endpoint *e)
