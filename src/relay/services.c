@@ -193,8 +193,11 @@ static bool build_alone(struct relay_config *c, struct relay_draft *globals,
                         const struct relay_lines *lines, struct failure *f)
 {
 	if (lines->global.first == NULL && lines->flags.first == NULL) {
-		failure_set(f, "nothing to relay; name a configuration file, or write --accept "
-		               "and --connect");
+		if (c->file != NULL)
+			failure_set(f, "%s: nothing to relay; write accept and connect", c->file);
+		else
+			failure_set(f, "nothing to relay; name a configuration file, or write "
+			               "--accept and --connect");
 		return false;
 	}
 	c->services = relay_arena_take(c->arena, sizeof *c->services);

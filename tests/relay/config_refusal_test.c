@@ -49,10 +49,8 @@ static void lines_that_are_none_are_refused(void **state)
 		{ "[a]\n" SERVER "[A]\n",
 		  "F:5: [A] stands in F:1 already; a service has one section" },
 		{ "a\033b\n", "F:1: holds the octet 0x1b; a configuration is text" },
-		{ "", "nothing to relay; name a configuration file, or write --accept and "
-		      "--connect" },
-		{ "; a comment\n", "nothing to relay; name a configuration file, or write "
-		                   "--accept and --connect" },
+		{ "", "F: nothing to relay; write accept and connect" },
+		{ "; a comment\n", "F: nothing to relay; write accept and connect" },
 	};
 
 	(void)state;
