@@ -4,6 +4,7 @@ unit does what an operator expects of it.
 
 Where no clean system can be made, everything is skipped with the reason."""
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -40,6 +41,7 @@ class Service(unittest.TestCase):
         cls.machine.install("systemd", "openssl", made.deb("lastword"))
         cls.machine.output("sh", "-c", "cd /etc/lastword && " + made.CERTIFICATE % {"name": "web"} + " && chgrp lastword web.key && chmod 640 web.key")
         cls.machine.boot()
+        cls.machine.output("systemctl", "--quiet", "enable", "lastword-relay")  # and so systemd keeps in mind how it ended
         cls.pages = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="lastword-pages."))
         with open(os.path.join(cls.pages, "page"), "wb") as file:
             file.write(PAGE)
@@ -52,6 +54,13 @@ class Service(unittest.TestCase):
     def start(self):
         done = self.machine.run("systemctl", "start", "lastword-relay")
         self.assertEqual(done.returncode, 0, self.journal())
+
+    def add(self, lines):
+        """To the unit, as an operator does it."""
+        self.machine.write("/run/systemd/system/lastword-relay.service.d/more.conf", lines)
+        self.machine.output("systemctl", "daemon-reload")
+        self.addCleanup(self.machine.output, "systemctl", "daemon-reload")
+        self.addCleanup(self.machine.output, "rm", "-r", "/run/systemd/system/lastword-relay.service.d")
 
     def show(self, name, unit="lastword-relay.service"):
         return self.machine.output("systemctl", "show", "--property", name, "--value", unit).strip()
@@ -161,11 +170,20 @@ class Service(unittest.TestCase):
         self.assertEqual((self.show("Result"), self.show("ExecMainStatus"), self.show("ActiveState")), ("success", "0", "inactive"))
         self.assertNotEqual(self.machine.run("ls", "/run/lastword").returncode, 0)
 
+    def test_may_drain_for_longer_than_its_unit_says(self):
+        self.machine.write("/etc/lastword/relay.conf", "drain = 4\n" + CONFIGURATION)
+        self.add("[Service]\nTimeoutStopSec=1s\n")
+        self.serve()
+        self.start()
+        client = tap.start(self, self.machine.near("openssl", "s_client", "-connect", "localhost:443", "-brief"), stdin=subprocess.PIPE,
+                           line="CONNECTION ESTABLISHED")
+        client.stdin.write(b"GET /page HTTP/1.1\r\n")  # and no more of it: this client has to be cut off
+        client.stdin.flush()
+        self.machine.output("systemctl", "stop", "lastword-relay")
+        self.assertEqual((self.show("Result"), self.show("ExecMainStatus")), ("success", "1"), self.journal())
+
     def test_that_hangs_is_noticed_and_started_again(self):
-        self.machine.write("/run/systemd/system/lastword-relay.service.d/watchdog.conf", "[Service]\nWatchdogSec=1s\nRestartSec=0\n")
-        self.machine.output("systemctl", "daemon-reload")
-        self.addCleanup(self.machine.output, "systemctl", "daemon-reload")
-        self.addCleanup(self.machine.output, "rm", "-r", "/run/systemd/system/lastword-relay.service.d")
+        self.add("[Service]\nWatchdogSec=1s\nRestartSec=0\n")
         self.start()
         heard = self.show("WatchdogTimestampMonotonic")
         for _ in range(3):  # it says that it is alive, in time
