@@ -36,6 +36,7 @@ struct starttls_side {
 	const char *name;
 	enum unit unit;
 	const char *greeting;
+	const char *welcome;         /* the same where TLS is not to be asked for */
 	struct command commands[12]; /* the last one is for any other */
 };
 
@@ -48,6 +49,7 @@ static const struct starttls_side sides[] = {
 	{ "smtp",
 	  UNIT_LINE,
 	  "220 %h ESMTP\r\n",
+	  "220 %h ESMTP\r\n",
 	  { { "EHLO", SAY, "250-%h\r\n250 STARTTLS\r\n" },
 	    { "HELO", SAY, "250 %h\r\n" },
 	    { "STARTTLS", GO, "220 go ahead\r\n" },
@@ -58,6 +60,7 @@ static const struct starttls_side sides[] = {
 	{ "imap",
 	  UNIT_TAGGED_LINE,
 	  "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] %h ready\r\n",
+	  "* OK %h ready\r\n",
 	  { { "CAPABILITY", SAY,
 	      "* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\n%t OK done\r\n" },
 	    { "STARTTLS", GO, "%t OK go ahead\r\n" },
@@ -70,6 +73,7 @@ static const struct starttls_side sides[] = {
 	{ "pop3",
 	  UNIT_LINE,
 	  "+OK %h ready\r\n",
+	  "+OK %h ready\r\n",
 	  { { "CAPA", SAY, "+OK\r\nSTLS\r\n.\r\n" },
 	    { "STLS", GO, "+OK go ahead\r\n" },
 	    { "NOOP", SAY, "+OK\r\n" },
@@ -77,6 +81,7 @@ static const struct starttls_side sides[] = {
 	    { NULL, SAY, "-ERR STLS comes first\r\n" } } },
 	{ "ftp",
 	  UNIT_LINE,
+	  "220 %h ready\r\n",
 	  "220 %h ready\r\n",
 	  { { "AUTH TLS", GO, "234 go ahead\r\n" },
 	    { "AUTH SSL", GO, "234 go ahead\r\n" }, /* what older clients ask first */
@@ -89,6 +94,7 @@ static const struct starttls_side sides[] = {
 	{ "xmpp",
 	  UNIT_XML,
 	  NULL,
+	  NULL,
 	  { { "<?xml", SAY, NULL },
 	    { "<stream:stream", SAY,
 	      XMPP_STREAM "<stream:features><starttls " XMPP_TLS "><required/></starttls>"
@@ -99,8 +105,8 @@ static const struct starttls_side sides[] = {
 	    { NULL, END,
 	      "<stream:error><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
 	      "</stream:error></stream:stream>" } } },
-	{ "ldap", UNIT_LDAP, NULL, { { 0 } } },
-	{ "postgres", UNIT_POSTGRES, NULL, { { 0 } } },
+	{ "ldap", UNIT_LDAP, NULL, NULL, { { 0 } } },
+	{ "postgres", UNIT_POSTGRES, NULL, NULL, { { 0 } } },
 };
 
 static const struct starttls_side *side_of(const struct starttls_row *row)
@@ -186,16 +192,30 @@ static void queue_reply(struct starttls_server *s, const char *reply)
 	}
 }
 
-bool starttls_server_begin(struct starttls_server *s, const struct starttls_row *row,
-                           const char *host)
+static bool begin(struct starttls_server *s, const struct starttls_row *row, const char *host)
 {
 	memset(s, 0, sizeof *s);
 	s->row = row;
 	s->host = host;
 	s->side = side_of(row);
-	if (s->side == NULL)
+	return s->side != NULL;
+}
+
+bool starttls_server_begin(struct starttls_server *s, const struct starttls_row *row,
+                           const char *host)
+{
+	if (!begin(s, row, host))
 		return false;
 	queue_reply(s, s->side->greeting);
+	return s->status == STARTTLS_TALKING;
+}
+
+bool starttls_server_welcome(struct starttls_server *s, const struct starttls_row *row,
+                             const char *host)
+{
+	if (!begin(s, row, host))
+		return false;
+	queue_reply(s, s->side->welcome);
 	return s->status == STARTTLS_TALKING;
 }
 

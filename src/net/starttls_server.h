@@ -38,6 +38,14 @@ struct starttls_server {
 LW_MUST_CHECK bool starttls_server_begin(struct starttls_server *s, const struct starttls_row *row,
                                          const char *host);
 
+/*
+ * Says a greeting, for a client that does not ask for TLS, and nothing more: the server behind us
+ * greeted in the clear, where anybody could have written it, and greets no second time.  False:
+ * this row has no server's side.
+ */
+LW_MUST_CHECK bool starttls_server_welcome(struct starttls_server *s,
+                                           const struct starttls_row *row, const char *host);
+
 /* What is to be sent, in every status: a client that is refused may be told so before the end. */
 const char *starttls_server_output(const struct starttls_server *s, size_t *n);
 void starttls_server_sent(struct starttls_server *s, size_t n);

@@ -53,6 +53,12 @@ static bool is_greeted_twice(const struct session *s)
 	       starttls_greets(session_service(s)->front.starttls);
 }
 
+static bool is_greeted_by_us(const struct session *s)
+{
+	return has_back_starttls(s) && !has_front_starttls(s) &&
+	       starttls_greets(session_service(s)->back.starttls);
+}
+
 static bool always(const struct session *s)
 {
 	(void)s;
@@ -83,6 +89,8 @@ static const struct {
 	[PHASE_EQUIP] = { always, equip, session_back_expired, false, false },
 	[PHASE_BACK_GREETING] = { is_greeted_twice, session_back_greeting, session_back_expired,
 	                          false, true },
+	[PHASE_FRONT_GREETING] = { is_greeted_by_us, session_front_greeting, session_front_expired,
+	                           false, true },
 };
 
 static void begin_phase(struct session *s)

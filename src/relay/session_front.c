@@ -277,6 +277,55 @@ enum step session_front_tls(struct session *s)
 	return STEP_NEXT;
 }
 
+/* ---- greeting */
+
+static enum step wait_to_greet(struct session *s)
+{
+	struct endpoint *e = &s->front.endpoint.base;
+	struct endpoint_watch w[2];
+
+	e->ops->watches(e, LW_INTEREST_WRITE, w);
+	return session_wait(s, w[0].fd, w[0].events);
+}
+
+static bool begin_welcome(struct session *s)
+{
+	return starttls_server_welcome(&s->opening->dialogues->server,
+	                               session_service(s)->back.starttls, s->server->address.host);
+}
+
+/* The client waits for a greeting, and the backend gave its own in the clear. */
+enum step session_front_greeting(struct session *s)
+{
+	struct starttls_server *server = &s->opening->dialogues->server;
+	struct endpoint *e = &s->front.endpoint.base;
+	size_t n, taken;
+
+	if (server->row == NULL && !begin_welcome(s))
+		return session_fail(s, OUTCOME_FAILED, "this protocol has no server's side here");
+	for (;;) {
+		const char *output = starttls_server_output(server, &n);
+
+		if (n == 0)
+			break;
+		switch (e->ops->write(e, output, n, &taken)) {
+		case ENDPOINT_OK:
+			starttls_server_sent(server, taken);
+			break;
+		case ENDPOINT_AGAIN:
+			return wait_to_greet(s);
+		case ENDPOINT_ENDED:
+		case ENDPOINT_UNSUPPORTED:
+			return session_fail(s, OUTCOME_REFUSED,
+			                    "the client was gone before it was greeted");
+		}
+	}
+	(void)!e->ops->flush(e); /* what does not leave now the couple pushes */
+	return STEP_NEXT;
+}
+
+/* ---- time */
+
 static bool has_spoken(const struct dialogues *d)
 {
 	return d != NULL && (d->proxy.n > 0 || d->server.total_bytes > 0);

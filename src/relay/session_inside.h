@@ -27,6 +27,7 @@ enum phase {
 	PHASE_BACK_TLS,
 	PHASE_EQUIP, /* endpoints, with the protocol that they follow */
 	PHASE_BACK_GREETING,
+	PHASE_FRONT_GREETING,
 	PHASE_COUPLED,
 	PHASE_FAREWELL, /* of a connection that came to nothing */
 	PHASE_OVER
@@ -145,6 +146,7 @@ void session_end_leg(struct session_leg *leg);
 enum step session_proxy_in(struct session *s);
 enum step session_front_starttls(struct session *s);
 enum step session_front_tls(struct session *s);
+enum step session_front_greeting(struct session *s);
 enum step session_choose(struct session *s);
 enum step session_dial(struct session *s);
 enum step session_proxy_out(struct session *s);

@@ -668,13 +668,44 @@ static void test_greeting(void **state)
 	assert_false(starttls_greets(starttls_find("postgres")));
 }
 
+/* What a client hears that has TLS already, or wants none: nothing of STARTTLS. */
+static void test_welcome(void **state)
+{
+	static const struct {
+		const char *name, *says;
+	} rows[] = {
+		{ "smtp", "220 h ESMTP\r\n" },
+		{ "imap", "* OK h ready\r\n" },
+		{ "pop3", "+OK h ready\r\n" },
+		{ "ftp", "220 h ready\r\n" },
+		{ "ldap", "" },
+		{ "xmpp", "" },
+		{ "postgres", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct starttls_server s;
+		const char *output;
+		size_t n;
+		bool whole;
+
+		assert_true(starttls_server_welcome(&s, starttls_find(rows[i].name), "h"));
+		output = starttls_server_output(&s, &n);
+		assert_int_equal(n, strlen(rows[i].says));
+		assert_memory_equal(output, rows[i].says, n);
+		assert_int_equal(n, starttls_greeting(s.row, output, n, &whole));
+		assert_true(whole);
+	}
+}
+
 int main(void)
 {
 	struct CMUnitTest tests[DIALOGUES + 7] = {
 		cmocka_unit_test(test_bounds),        cmocka_unit_test(test_many_commands),
 		cmocka_unit_test(test_long_host),     cmocka_unit_test(test_passwords_go),
 		cmocka_unit_test(test_end_of_stream), cmocka_unit_test(test_against_the_client),
-		cmocka_unit_test(test_greeting),
+		cmocka_unit_test(test_greeting),      cmocka_unit_test(test_welcome),
 	};
 	static char names[DIALOGUES][96];
 
