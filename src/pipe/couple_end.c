@@ -327,9 +327,9 @@ static void settle(struct couple *c)
 	c->up.is_complete = c->front.e->ops->is_complete(c->front.e);
 	c->down.is_complete = c->back.e->ops->is_complete(c->back.e);
 	if (c->up.ending == HALF_OPEN)
-		c->up.ending = (uint8_t)c->front.e->ops->ending(c->front.e);
+		c->up.ending = (uint8_t)half_source_ending(&c->up);
 	if (c->down.ending == HALF_OPEN)
-		c->down.ending = (uint8_t)c->back.e->ops->ending(c->back.e);
+		c->down.ending = (uint8_t)half_source_ending(&c->down);
 	up = half_action((enum half_ending)c->up.ending, c->back.e->ops->kind);
 	down = half_action((enum half_ending)c->down.ending, c->front.e->ops->kind);
 	if (c->cause == COUPLE_SINK_BROKEN && c->up.lost == 0 && c->down.lost == 0 &&
@@ -366,7 +366,7 @@ bool couple_turn_front(struct couple *c)
 	}
 	if (c->front.is_ended) {
 		c->deadline_ms = UINT64_MAX; /* another, when up is delivered */
-		half_end(c, &c->up, e->ops->ending(e));
+		half_end(c, &c->up, half_source_ending(&c->up));
 		return true;
 	}
 	if (is_expired(c)) {

@@ -91,6 +91,9 @@ void half_drop(struct half *h); /* what waits is lost */
 /* All that can be done now in one direction, within bounds. */
 bool half_turn(struct couple *c, struct half *h);
 
+/* How its source has ended. */
+enum half_ending half_source_ending(const struct half *h);
+
 /* Its source has ended, as `ending` says. */
 void half_end(struct couple *c, struct half *h, enum half_ending ending);
 

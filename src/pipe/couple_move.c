@@ -125,6 +125,20 @@ static enum half_action action_of(const struct couple *c, const struct half *h)
 	return c->options.reports_only ? HALF_FINISH : action;
 }
 
+/*
+ * A peer that we left without a word may answer by an alert, as OpenSSL 3 does: it cannot know that
+ * nobody was harmed.  Where all that it said is complete, it has told nothing else than that.
+ */
+enum half_ending half_source_ending(const struct half *h)
+{
+	enum half_ending ending = h->source->e->ops->ending(h->source->e);
+	bool was_left = h->source->out->outcome == MIRRORED;
+
+	if (ending == HALF_TLS_ABORTED && was_left && h->source->e->ops->is_complete(h->source->e))
+		return HALF_TLS_TOLERATED;
+	return ending;
+}
+
 void half_end(struct couple *c, struct half *h, enum half_ending ending)
 {
 	h->ending = (uint8_t)ending;
@@ -157,7 +171,7 @@ static bool fill(struct couple *c, struct half *h)
 		pass_on(c, h, scratch->bytes, n);
 		return true;
 	}
-	half_end(c, h, e->ops->ending(e));
+	half_end(c, h, half_source_ending(h));
 	try_sink(h->source->out);
 	return true;
 }
