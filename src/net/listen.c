@@ -1,5 +1,5 @@
 /* listen: see listen.h.  Invariant: what it opens is closed again unless it is returned. */
-#define _GNU_SOURCE /* SO_REUSEPORT */
+#define _DEFAULT_SOURCE /* SO_REUSEPORT */
 #include "net/listen.h"
 
 #include <arpa/inet.h>
