@@ -16,9 +16,17 @@ static char *copy_alpn(const SSL *ssl)
 {
 	const unsigned char *name = NULL;
 	unsigned n = 0;
+	char *copy;
 
 	SSL_get0_alpn_selected(ssl, &name, &n);
-	return n > 0 ? strndup((const char *)name, n) : NULL;
+	if (n == 0)
+		return NULL;
+	copy = malloc(n + 1);
+	if (copy != NULL) {
+		memcpy(copy, name, n); /* it ends without NUL */
+		copy[n] = '\0';
+	}
+	return copy;
 }
 
 static char *copy_subject(const SSL *ssl)

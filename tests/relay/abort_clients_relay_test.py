@@ -78,7 +78,7 @@ class ThroughTheRelay(unittest.TestCase):
             shown = "fin" if answer in measure.COMPLETE else WAYS[way]  # behind a complete message the end is mirrored
             with self.subTest(client=client, version=version, answer=answer, cut=ending):
                 self.assertEqual(word, self.expected(client, version, answer, shown))
-        self.assertEqual(relay.end(), 0)
+        self.assertEqual(relay.end(), 0, relay.process.err[-6000:].decode(errors="replace"))
         self.check_lines(relay, cells)
 
     def check_lines(self, relay, cells):
