@@ -12,9 +12,11 @@ import servers
 import tap
 
 LASTWORD = tap.built("lastword")
+ROWS = tap.built("tests/relay/page_rows")
 METRICS = tap.built("tests/relay/metrics_text")
 SCHEMA = os.path.join(tap.ROOT, "data", "schema", "relay-log.json")
-FILES = re.compile(r"^(cert|key|CAfile) = \S+$", re.M)
+FILES = re.compile(r"^(cert|key|CAfile|CRLfile|allow) = \S+$", re.M)
+OTHERS = {"port", "ssl", "address", "haproxy", "listen_addresses", "haproxy_trusted_networks", "channel_binding"}  # keys of other programs
 
 
 def read(*names):
@@ -41,10 +43,24 @@ def words_of_first_column(text):
 
 
 class Page(unittest.TestCase):
+    def files(self, folder):
+        """What stands for the files that a configuration names."""
+        made = servers.Certificate(folder)
+        with open(made.certificate) as certificate, open(made.key) as key:
+            both = servers.write(folder, "both.pem", certificate.read() + key.read())
+        os.chmod(both, 0o600)
+        servers.write(folder, "index", "")
+        settings = servers.write(folder, "ca.conf", "[ca]\ndefault_ca = c\n[c]\ndatabase = %s/index\ndefault_md = sha256\n" % folder)
+        revoked = os.path.join(folder, "c.crl")
+        tap.run(["openssl", "ca", "-gencrl", "-config", settings, "-keyfile", made.key, "-cert", made.certificate, "-crldays", "2",
+                 "-out", revoked]).check_returncode()
+        return {"cert": both, "key": made.key, "CAfile": made.certificate, "CRLfile": revoked,
+                "allow": servers.write(folder, "allow", "CN=localhost\n")}
+
     def check(self, text):
         folder = tap.temp_dir(self)
-        made = servers.Certificate(folder)
-        text = FILES.sub(lambda line: "%s = %s" % (line[1], made.key if line[1] == "key" else made.certificate), text)
+        files = self.files(folder)
+        text = FILES.sub(lambda line: "%s = %s" % (line[1], files[line[1]]), text)
         return tap.run([LASTWORD, "relay", "--check", servers.write(folder, "relay.conf", text)])
 
     def test_every_configuration_is_accepted(self):
@@ -58,6 +74,13 @@ class Page(unittest.TestCase):
 
     def test_a_wrong_configuration_is_not(self):
         self.assertEqual(self.check(configurations()[0] + "trustFim = no\n").returncode, 2)
+
+    def test_the_table_of_endings_is_the_one_that_is_obeyed(self):
+        done = tap.run([ROWS])
+        self.assertEqual(done.returncode, 0, done.stdout)
+        rows = done.stdout.decode().splitlines()
+        self.assertGreaterEqual(len(rows), 8)
+        self.assertEqual(section("What it does with an ending").split("|---|---|---|---|\n")[1].splitlines()[:len(rows)], rows)
 
     def test_the_fields_of_the_log_are_those_of_its_schema(self):
         fields = set(json.loads(read("data", "schema", "relay-log.json"))["$defs"]["connection"]["properties"])
@@ -76,7 +99,7 @@ class Page(unittest.TestCase):
         told = tap.run([LASTWORD, "relay", "--help"]).stdout.decode()
         keys = set(re.findall(r"--(\w+)", told))
         text = "\n".join(PAGE.split("\n## From stunnel\n")[0:1])
-        named = set(re.findall(r"`(\w+) = [^`]*`", text)) - {"port", "ssl", "address", "haproxy", "listen_addresses", "haproxy_trusted_networks"}
+        named = set(re.findall(r"`(\w+) = [^`]*`", text)) - OTHERS
         self.assertLessEqual({"trustFin", "reportOnly", "abortWith"}, named)
         self.assertEqual(named - keys, set())
 
