@@ -266,6 +266,7 @@ enum step session_front_tls(struct session *s)
 		return session_wait(
 		    s, s->front.fd,
 		    lw_events(s->front.stream, LW_INTEREST_READ | LW_INTEREST_WRITE));
+	s->service = relay_tls_service(s->front.ssl, s->listener);
 	if (status != LW_OK) {
 		METRICS_ADD(s->host->metrics->handshakes_failed[METRICS_CLIENT], 1);
 		return explain(s);
@@ -273,7 +274,6 @@ enum step session_front_tls(struct session *s)
 	METRICS_ADD(s->host->metrics->handshakes[METRICS_CLIENT], 1);
 	if (SSL_session_reused(s->front.ssl))
 		METRICS_ADD(s->host->metrics->resumed[METRICS_CLIENT], 1);
-	s->service = relay_tls_service(s->front.ssl, s->listener);
 	return STEP_NEXT;
 }
 
