@@ -104,6 +104,41 @@ def write(folder, name, text):
     return path
 
 
+def exim(case, port=None):
+    """Exim without TLS, which keeps what it is given; its port."""
+    folder, port = tap.temp_dir(case), port or tap.free_port()
+    os.chmod(folder, 0o755)
+    os.mkdir(os.path.join(folder, "spool"))
+    path = write(folder, "exim.conf", EXIM.format(folder=os.path.join(folder, "spool")))
+    own(os.path.join(folder, "spool"), "Debian-exim")
+    tap.start(case, ["exim4", "-C", path, "-bdf", "-oX", "127.0.0.1.%d" % port, "-oP", os.path.join(folder, "spool", "pid")], port=port)
+    return port
+
+
+def dovecot(case, **ports):
+    """Dovecot without TLS, and three messages for the user `a` with the password `secret`; its ports by protocol."""
+    folder = tap.temp_dir(case)
+    os.chmod(folder, 0o755)
+    os.mkdir(os.path.join(folder, "mail"))
+    user, group = own(folder, "mail")
+    os.mkdir(os.path.join(folder, "run"))
+    if os.geteuid() == 0:
+        os.chown(os.path.join(folder, "run"), 0, 0)
+    users = "" if os.geteuid() == 0 else "\n".join(
+        ["default_internal_user = " + user, "default_login_user = " + user, "default_internal_group = " + group])
+    ports = {name: ports.get(name) or tap.free_port() for name in ("imap", "pop3", "sieve")}
+    path = write(folder, "dovecot.conf", DOVECOT.format(folder=folder, user=user, group=group, users=users, **ports))
+    process = tap.start(case, ["dovecot", "-F", "-c", path], port=ports["imap"])
+    for port in ports.values():
+        process.wait_listening(port)
+    client = imaplib.IMAP4("127.0.0.1", ports["imap"], timeout=sessions.DEADLINE)
+    client.login("a", "secret")
+    for _ in range(3):
+        client.append("INBOX", None, None, MESSAGE.encode())
+    client.logout()
+    return ports
+
+
 class Session(unittest.TestCase):
     def shapes(self, kind, recorder, *more):
         """The session's shape for the client, and for the server the shape of the client's runs."""
@@ -115,14 +150,7 @@ class Session(unittest.TestCase):
 class Smtp(Session):
     @classmethod
     def setUpClass(cls):
-        folder = tap.temp_dir(sessions.Shared(cls))
-        os.chmod(folder, 0o755)
-        os.mkdir(os.path.join(folder, "spool"))
-        path = write(folder, "exim.conf", EXIM.format(folder=os.path.join(folder, "spool")))
-        own(os.path.join(folder, "spool"), "Debian-exim")
-        cls.port = tap.free_port()
-        tap.start(sessions.Shared(cls), ["exim4", "-C", path, "-bdf", "-oX", "127.0.0.1.%d" % cls.port, "-oP", os.path.join(folder, "spool", "pid")],
-                  port=cls.port)
+        cls.port = exim(sessions.Shared(cls))
 
     def test_a_mail_with_authentication_is_whole_behind_each_reply(self):
         recorder = sessions.Recorder(self, self.port)
@@ -147,25 +175,7 @@ class Smtp(Session):
 class Mailbox(Session):
     @classmethod
     def setUpClass(cls):
-        folder = tap.temp_dir(sessions.Shared(cls))
-        os.chmod(folder, 0o755)
-        os.mkdir(os.path.join(folder, "mail"))
-        user, group = own(folder, "mail")
-        os.mkdir(os.path.join(folder, "run"))
-        if os.geteuid() == 0:
-            os.chown(os.path.join(folder, "run"), 0, 0)
-        users = "" if os.geteuid() == 0 else "\n".join(
-            ["default_internal_user = " + user, "default_login_user = " + user, "default_internal_group = " + group])
-        cls.ports = {name: tap.free_port() for name in ("imap", "pop3", "sieve")}
-        path = write(folder, "dovecot.conf", DOVECOT.format(folder=folder, user=user, group=group, users=users, **cls.ports))
-        process = tap.start(sessions.Shared(cls), ["dovecot", "-F", "-c", path], port=cls.ports["imap"])
-        for port in cls.ports.values():
-            process.wait_listening(port)
-        client = imaplib.IMAP4("127.0.0.1", cls.ports["imap"], timeout=sessions.DEADLINE)
-        client.login("a", "secret")
-        for _ in range(3):
-            client.append("INBOX", None, None, MESSAGE.encode())
-        client.logout()
+        cls.ports = dovecot(sessions.Shared(cls))
 
     def test_imap_is_whole_behind_each_completion(self):
         recorder = sessions.Recorder(self, self.ports["imap"])

@@ -264,9 +264,8 @@ class Mail(Case):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        mail.Smtp.setUpClass.__func__(cls)
-        cls.smtp = cls.port
-        mail.Mailbox.setUpClass.__func__(cls)
+        shared = servers.Shared(cls)
+        cls.smtp, cls.ports = mail.exim(shared), mail.dovecot(shared)
 
     def curl(self, *argv, input=b""):
         return self.run_well(["curl", "-sS", "--max-time", str(DEADLINE), "--cacert", self.certificate.certificate, *argv], input).stdout

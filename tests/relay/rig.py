@@ -23,18 +23,19 @@ class Line(dict):
 
 
 class Relay:
-    """One relay under way: flags, or a configuration as text."""
+    """One relay under way: flags, a configuration as text, or the path of a file with one."""
 
-    def __init__(self, case, *flags, config=None, env=None, workers=1):
-        self.case, self.path = case, None
+    def __init__(self, case, *flags, config=None, path=None, env=None, cwd=None, workers=1):
+        self.case, self.path = case, path
         argv = [LASTWORD, "relay"]
         if config is not None:
             self.path = servers.write(tap.temp_dir(case), "relay.conf", config)
+        if self.path is not None:
             argv.append(self.path)
         argv += [str(flag) for flag in flags]
         if "--workers" not in flags and (config is None or "workers" not in config):
             argv += ["--workers", str(workers)]
-        self.process = tap.start(case, argv, line=r"^started ", env=env)
+        self.process = tap.start(case, argv, line=r"^started ", env=env, cwd=cwd)
 
     pid = property(lambda self: self.process.pid)
 
