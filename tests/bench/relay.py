@@ -85,7 +85,7 @@ class Load:
             while True:
                 line = self.process.stdout.readline()
                 if not line:
-                    raise RuntimeError("the load ended by itself, or took too long")
+                    raise RuntimeError("the load ended by itself, or took too long: %s" % self.process.wait())
                 if line == "\n":
                     break
                 lines.append(line.split())

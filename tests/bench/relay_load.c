@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -395,6 +396,7 @@ int main(void)
 	static struct load load;
 	char line[256];
 
+	(void)signal(SIGPIPE, SIG_IGN);
 	set_up(&load);
 	while (fgets(line, sizeof line, stdin)) {
 		if (!read_command(line, &load.command)) {

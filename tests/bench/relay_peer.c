@@ -156,24 +156,26 @@ static enum went shake_hands(struct peer *p)
 static enum went send_records(struct peer *p)
 {
 	char *records;
-	enum went went = WENT_ON;
-	size_t n;
+	const size_t len = (size_t)BIO_get_mem_data(p->out, &records);
 
-	while (went == WENT_ON && BIO_pending(p->out) > 0) {
-		const long len = BIO_get_mem_data(p->out, &records);
+	while (p->out_from < len) {
+		size_t n;
+		const enum went went = raw_send(p, records + p->out_from, len - p->out_from, &n);
 
-		went = raw_send(p, records, (size_t)len, &n);
-		if (n > 0 && BIO_read(p->out, piece, (int)n) != (int)n)
-			return note_end(p, END_OTHER);
+		if (went != WENT_ON)
+			return went;
+		p->out_from += n;
 	}
-	return went;
+	p->out_from = 0;
+	(void)BIO_reset(p->out);
+	return WENT_ON;
 }
 
 static enum went do_send_tls(struct peer *p)
 {
-	while (p->left > 0 || BIO_pending(p->out) > 0) {
-		enum went went;
+	enum went went = send_records(p);
 
+	while (went == WENT_ON && p->left > 0) {
 		for (int i = 0; i < RECORDS_A_SEND && p->left > 0; i++) {
 			const size_t len = smaller(p->left, RECORD_BYTES);
 
@@ -183,10 +185,8 @@ static enum went do_send_tls(struct peer *p)
 			p->sent += len;
 		}
 		went = send_records(p);
-		if (went != WENT_ON)
-			return went;
 	}
-	return WENT_ON;
+	return went;
 }
 
 static enum went do_send(struct peer *p)

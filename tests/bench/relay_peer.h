@@ -47,6 +47,7 @@ struct peer {
 	SSL *ssl;              /* NULL: a plain leg */
 	BIO *out;              /* records that wait to be sent, of a handshake that is done */
 	struct lw_boundary in; /* where records end, for STEP_SKIP_END */
+	size_t out_from;
 	const struct step *script, *step;
 	uint64_t the_bytes, left; /* of the command; of this step */
 	uint64_t sent, got;       /* application bytes, or raw ones of the raw steps */
