@@ -131,15 +131,20 @@ static bool hand_over(struct endpoint_tls *t)
 static enum endpoint_status tls_close(struct endpoint *e)
 {
 	struct endpoint_tls *t = tls(e);
-
 	struct lw_verdict verdict;
 	enum endpoint_status status;
+	bool hands_over;
 
-	if (t->is_handed_over || (tls_hands_over(e) && hand_over(t)))
+	if (t->is_handed_over)
 		return ENDPOINT_OK;
+	hands_over = tls_hands_over(e);
+	lw_verdict(t->stream, &verdict);
+	if (hands_over && verdict.read == LW_ENDING_OPEN && hand_over(t))
+		return ENDPOINT_OK;
+	/* Behind the peer's end all can be done at once, mostly; a closer would only cost. */
 	status = end_status(t, lw_close(t->stream));
 	if (status == ENDPOINT_AGAIN)
-		return status;
+		return hands_over && hand_over(t) ? ENDPOINT_OK : status;
 	lw_verdict(t->stream, &verdict);
 	return verdict.write == LW_ENDING_CLOSED ? ENDPOINT_OK : ENDPOINT_ENDED;
 }
