@@ -102,6 +102,11 @@ static void open_leg(struct scene_leg *l, const struct leg_plan *plan, bool is_f
 	if (profile != NULL)
 		endpoint_tcp_use_profile(&l->plain, profile, role, !plan->distrusts_fin);
 	l->step = plan->plain;
+	l->is_deaf = plan->is_deaf;
+	if (plan->receive_buffer > 0)
+		assert_int_equal(setsockopt(l->theirs, SOL_SOCKET, SO_RCVBUF, &plan->receive_buffer,
+		                            sizeof plan->receive_buffer),
+		                 0);
 }
 
 void scene_open(struct scene *s, const struct leg_plan *front, const struct leg_plan *back)
@@ -167,6 +172,13 @@ static void on_over(struct couple *c, void *context)
 	end_leg(&s->back);
 }
 
+void scene_abandon(struct scene *s)
+{
+	couple_free(s->couple, on_freed, s);
+	end_leg(&s->front);
+	end_leg(&s->back);
+}
+
 void scene_start(struct scene *s)
 {
 	s->scratch.cap = s->scratch_bytes;
@@ -190,7 +202,7 @@ static void hear(struct scene *s, struct scene_leg *l)
 	static char buf[64 * 1024];
 	ssize_t n;
 
-	if (l->plan->is_deaf && !s->is_over)
+	if (l->is_deaf && !s->is_over)
 		return;
 	while (l->theirs >= 0 && !l->saw_end && !l->saw_reset) {
 		n = recv(l->theirs, buf, sizeof buf, 0);
@@ -202,8 +214,11 @@ static void hear(struct scene *s, struct scene_leg *l)
 			assert_true(l->saw_end || l->saw_reset);
 			return;
 		}
-		for (ssize_t i = 0; i < n && l->got + (size_t)i < sizeof l->heard; i++)
-			l->heard[l->got + (size_t)i] = buf[i];
+		for (size_t i = 0; i < (size_t)n; i++) {
+			if (l->got + i < sizeof l->heard)
+				l->heard[l->got + i] = buf[i];
+			l->differs |= (uint8_t)buf[i] != adversary_pattern(l->got + i);
+		}
 		l->got += (size_t)n;
 	}
 }
@@ -228,6 +243,8 @@ static bool act(struct scene *s, struct scene_leg *l)
 		return n >= 0 || !must_wait();
 	case PLAIN_AWAIT:
 		return l->got >= l->step->count || l->saw_end || l->saw_reset;
+	case PLAIN_AWAIT_INPUT:
+		return poll(&(struct pollfd){ .fd = l->theirs, .events = POLLIN }, 1, 0) == 1;
 	case PLAIN_AWAIT_END:
 		return l->saw_end || l->saw_reset || s->is_over;
 	case PLAIN_FIN:
@@ -267,7 +284,7 @@ static struct pollfd poll_of(const struct scene *s, const struct scene_leg *l)
 		p.events = adversary_poll_events(l->adversary);
 	else if (l->step != NULL && l->step->act == PLAIN_SAY)
 		p.events = POLLIN | POLLOUT;
-	if (p.events == 0 || l->is_done || (l->plan->is_deaf && !s->is_over))
+	if (p.events == 0 || l->is_done || (l->is_deaf && !s->is_over))
 		p.fd = -1;
 	return p;
 }

@@ -13,7 +13,8 @@
 enum plain_act {
 	PLAIN_END, /* it reads on */
 	PLAIN_SAY,
-	PLAIN_AWAIT, /* so many bytes in all */
+	PLAIN_AWAIT,       /* so many bytes in all */
+	PLAIN_AWAIT_INPUT, /* something to read, which is not read */
 	PLAIN_FIN,
 	PLAIN_RST,
 	PLAIN_CLOSE,
@@ -32,8 +33,9 @@ struct leg_plan {
 	struct adversary_script tls;
 	const struct plain_step *plain;
 	const char *profile; /* or NULL */
+	int receive_buffer;  /* of a plain peer; 0: the system's */
 	bool distrusts_fin;
-	bool is_deaf; /* plain: reads nothing until the couple is over */
+	bool is_deaf; /* plain: reads nothing until the couple is over, or the test says so */
 };
 
 struct scene_leg {
@@ -50,7 +52,8 @@ struct scene_leg {
 	/* a plain peer, and what it saw */
 	const struct plain_step *step;
 	size_t said, got;
-	char heard[4096]; /* the first of it */
+	char heard[4096];      /* the first of it */
+	bool is_deaf, differs; /* differs: it is not the pattern of adversary_pattern() */
 	bool saw_end, saw_reset, is_done;
 };
 
@@ -75,6 +78,8 @@ void scene_turn(struct scene *s);
 
 /* Until the couple is over and the peers have seen it. */
 void scene_run(struct scene *s);
+/* Frees couple and endpoints, whatever is under way. */
+void scene_abandon(struct scene *s);
 void scene_close(struct scene *s);
 
 /* How a leg's peer was ended. */
