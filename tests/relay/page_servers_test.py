@@ -6,10 +6,12 @@ import re
 import socket
 import ssl
 import sys
+import time
 import unittest
 
 for folder in ("", "../framing"):
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), folder))
+import database_sessions_test as database
 import mail_sessions_test as mail
 import page_test
 from rig import Relay, servers, tap
@@ -71,13 +73,13 @@ class Case(unittest.TestCase):
         os.chmod(cls.folder, 0o755)
         cls.certificate = servers.Certificate(cls.folder)
 
-    def relay(self, service, backend, proxy_out="v2"):
-        """The page's configuration that has this service, with ports and files of this machine."""
+    def relay(self, service, backend, more="", proxy_out="v2"):
+        """The page's configuration that has this service, with ports and files of this machine; `more` lines of the service."""
         text = next(text for text in page_test.configurations() if "[%s]" % service in text)
         files = {"cert": self.certificate.certificate, "key": self.certificate.key, "CAfile": self.certificate.certificate}
         text = page_test.FILES.sub(lambda line: "%s = %s" % (line[1], files[line[1]]), text)
-        profile = {"web": "https", "imaps": "imap"}[service]  # by the port, but that is another here
-        text = re.sub(r"^accept = \d+$", "accept = 127.0.0.1:0\nprofile = " + profile, text, flags=re.M)
+        profile = {"web": "https", "imaps": "imap", "postgres": "postgresql"}[service]  # by the port, but that is another here
+        text = re.sub(r"^accept = \d+$", "accept = 127.0.0.1:0\n%sprofile = %s" % (more, profile), text, flags=re.M)
         text = text.replace("proxyOut = v2", "proxyOut = " + proxy_out)
         return Relay(self, config=re.sub(r"^connect = .*$", "connect = 127.0.0.1:%d" % backend, text, flags=re.M))
 
@@ -135,7 +137,7 @@ class Dovecot(Case):
 
     def test_takes_none_where_the_header_says_nothing_of_tls(self):
         with self.assertRaisesRegex(imaplib.IMAP4.error, "PRIVACYREQUIRED|Plaintext"):
-            self.imaps(self.relay("imaps", self.port, "v1")).login("a", "secret")
+            self.imaps(self.relay("imaps", self.port, proxy_out="v1")).login("a", "secret")
 
     def test_takes_passwords_behind_starttls(self):
         relay = self.relay("imaps", self.port)
@@ -149,5 +151,41 @@ class Dovecot(Case):
         self.visit(client)
 
 
+class PostgreSQL(Case):
+    """A server process that dies in the middle of its answer, as one does that is out of memory."""
+    ROWS = "select repeat('x', 1000) from generate_series(1, 1000)"
+    DIES = ROWS + "; copy (select 1) to program 'kill -9 $PPID'"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        database.PostgreSQL.setUpClass.__func__(cls)
+
+    def ask(self, relay, query):
+        return tap.run(["psql", "-X", "-At", "-c", query, "host=localhost port=%d user=tester dbname=postgres sslmode=verify-full sslrootcert=%s" % (
+            relay.port("postgres"), self.certificate.certificate)], env=tap.environment(PGPASSWORD="secret"))
+
+    def wait_until_it_is_back(self, relay):
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            done = self.ask(relay, "select 6 * 7")
+            if done.stdout == b"42\n":
+                return
+            self.assertNotEqual(done.returncode, 0)
+        self.fail(done.stderr)
+
+    def test_psql_tells_and_so_does_the_log(self):
+        for way, alert in (("alert", "record_overflow"), ("alert-reset", "record_overflow"), ("reset", None)):
+            for version in ("TLSv1.2", "TLSv1.3"):
+                with self.subTest(way=way, version=version):
+                    relay = self.relay("postgres", self.port, "trustFin = no\nabortWith = %s\nsslVersion = %s\n" % (way, version))
+                    self.wait_until_it_is_back(relay)
+                    done = self.ask(relay, self.DIES)
+                    self.assertEqual(done.returncode, 2, done.stderr)
+                    self.assertRegex(done.stderr.decode(), "alert record overflow" if alert else "server closed the connection unexpectedly")
+                    line = relay.wait("^cut action=aborted")
+                    self.assertEqual((line["server_end"], line["complete"], line.get("alert_out")), ("truncated", "no", alert))
+
+
 if __name__ == "__main__":
-    tap.main()
+    tap.main(seconds=120)
