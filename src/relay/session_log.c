@@ -255,6 +255,15 @@ static void describe_couple(struct session *s, const struct couple_report *c, st
 	r->is_complete = s->profile == NULL ? -1 : c->up.is_complete && c->down.is_complete;
 }
 
+/* What an operator could not know from the fields. */
+static const char *reason_of(const struct session *s, const struct couple_report *c)
+{
+	if (s->reason == NULL && (c->up.was_unmarked || c->down.was_unmarked))
+		return "on the Unix socket it looked like an end: its peer sent nothing that could "
+		       "have been left unread";
+	return s->reason;
+}
+
 void session_tell(struct session *s)
 {
 	struct log_record r = { .outcome = (enum outcome)s->outcome,
@@ -280,7 +289,7 @@ void session_tell(struct session *s)
 	r.client_certificate = s->certificate;
 	r.profile = s->profile != NULL ? s->profile->name : NULL;
 	r.duration_s = (double)(session_now_ms() - s->began_ms) / 1000.0;
-	r.reason = s->reason;
+	r.reason = reason_of(s, &c);
 	describe_alerts(s, &r);
 	count(s, &c, &r);
 	log_connection(s->host->log, &r);

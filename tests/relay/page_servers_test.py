@@ -187,5 +187,31 @@ class PostgreSQL(Case):
                     self.assertEqual((line["server_end"], line["complete"], line.get("alert_out")), ("truncated", "no", alert))
 
 
+class UnixSocket(Case):
+    """A server that a cut request is to be aborted to, on a socket that knows no RST."""
+    HALF = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf"
+
+    def test_a_server_that_says_nothing_sees_an_end_and_the_log_tells(self):
+        path = os.path.join(tap.temp_dir(self), "socket")
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(path)
+        listener.listen(1)
+        listener.settimeout(DEADLINE)
+        relay = Relay(self, "--accept", "tls:127.0.0.1:0", "--connect", "unix:" + path, "--cert", self.certificate.certificate,
+                      "--key", self.certificate.key, "--profile", "https", "--TIMEOUTclose", "1")
+        tap.start(self, [tap.built("tests/adversary/adversary_peer"), "-p", relay.port(), "-s", self.HALF, "none-at-boundary"])
+        server, _ = listener.accept()
+        with server:
+            server.settimeout(DEADLINE)
+            said = b""
+            while piece := server.recv(4096):
+                said += piece
+        self.assertEqual(said.decode(), self.HALF)
+        line = relay.wait_connection()
+        self.assertEqual((line.outcome, line["action"]), ("cut", "aborted"))
+        self.assertIn("looked like an end", line["reason"])
+
+
 if __name__ == "__main__":
     tap.main(seconds=120)
