@@ -22,6 +22,20 @@ static const char *backend_text(const struct session *s, char *buf, size_t cap)
 
 /* ---- choice */
 
+/* What was said to the backend before, and by it, is nothing of this one's. */
+static void forget_backend(struct session *s)
+{
+	struct dialogues *d = s->opening->dialogues;
+
+	s->back.has_verdict = false;
+	memset(&s->back.verdict, 0, sizeof s->back.verdict);
+	if (d == NULL)
+		return;
+	d->client.row = NULL;
+	d->out_bytes = 0;
+	d->greeting_bytes = 0;
+}
+
 /* This backend is none; the next is tried, and `o->failure` is told if there is no other. */
 static enum step pass_over(struct session *s)
 {
@@ -60,6 +74,7 @@ enum step session_choose(struct session *s)
 		break;
 	}
 	o->has_choice = true;
+	forget_backend(s);
 	s->server = o->choice.place;
 	dial_begin(&o->dial, o->choice.list);
 	o->dial.local = s->setup->services[s->service].local;
@@ -67,18 +82,20 @@ enum step session_choose(struct session *s)
 	return STEP_NEXT;
 }
 
+/* Each address has its own time; that of a handshake begins when the connection stands. */
 enum step session_dial(struct session *s)
 {
 	struct opening_state *o = s->opening;
-	const int before = dial_descriptor(&o->dial);
+	const bool is_under_way = dial_descriptor(&o->dial) >= 0;
+	const unsigned tried = o->dial.tried; /* the next address may get the same descriptor */
 	enum dial_status status;
 	char place[320];
 
 	session_unwatch(s); /* the dial closes what failed */
-	if (before >= 0 && session_now_ms() >= o->dial_until_ms)
+	if (is_under_way && session_now_ms() >= o->dial_until_ms)
 		dial_expire(&o->dial);
 	status = dial_step(&o->dial);
-	if (status == DIAL_WAIT && dial_descriptor(&o->dial) != before)
+	if (status == DIAL_WAIT && (!is_under_way || o->dial.tried != tried))
 		o->dial_until_ms = session_now_ms() + session_service(s)->connect_timeout_ms;
 	if (status == DIAL_WAIT) {
 		o->until_ms = o->dial_until_ms;
@@ -89,6 +106,7 @@ enum step session_dial(struct session *s)
 		return pass_over(s);
 	}
 	s->back.fd = dial_take(&o->dial);
+	o->until_ms = session_now_ms() + session_service(s)->busy_timeout_ms;
 	return STEP_NEXT;
 }
 
@@ -166,7 +184,6 @@ enum step session_proxy_out(struct session *s)
 		if (sent < 0) {
 			failure_set(&o->failure, "the backend did not take the PROXY header: %s",
 			            strerror(errno));
-			d->out_bytes = 0;
 			return pass_over(s);
 		}
 		d->out_from += (size_t)sent;
@@ -201,7 +218,6 @@ enum step session_back_starttls(struct session *s)
 		starttls_explain(&d->client, backend_text(s, place, sizeof place), &o->failure);
 		break;
 	}
-	d->client.row = NULL;
 	return pass_over(s);
 }
 

@@ -23,11 +23,11 @@ class Line(dict):
 
 
 class Relay:
-    """One relay under way: flags, a configuration as text, or the path of a file with one."""
+    """One relay under way: flags, a configuration as text, or the path of a file with one; `within`: a command that becomes it."""
 
-    def __init__(self, case, *flags, config=None, path=None, env=None, cwd=None, workers=1):
+    def __init__(self, case, *flags, config=None, path=None, env=None, cwd=None, workers=1, within=()):
         self.case, self.path = case, path
-        argv = [LASTWORD, "relay"]
+        argv = [*within, LASTWORD, "relay"]
         if config is not None:
             self.path = servers.write(tap.temp_dir(case), "relay.conf", config)
         if self.path is not None:

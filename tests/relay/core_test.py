@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+"""core: what a session, a worker and the process owe an operator: backends that fail in every phase, ends that come at once, limits."""
+import os
+import signal
+import socket
+import ssl
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import rig
+from rig import Relay, servers, tap
+
+
+class Answerer:
+    """A plain server: answers a line with its name, then ends."""
+
+    def __init__(self, case, name=b"yes"):
+        self.name = name
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self.listener.getsockname()[1]
+        case.addCleanup(self.listener.close)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        with connection:
+            try:
+                while not connection.recv(100).endswith(b"\n"):
+                    pass
+                connection.sendall(self.name)
+            except OSError:
+                pass
+
+
+class Backends(unittest.TestCase):
+    """One that fails is passed over, and leaves nothing behind for the next."""
+
+    def setUp(self):
+        self.folder = tap.temp_dir(self)
+        self.right = servers.Certificate(self.folder, name="right")
+        self.wrong = servers.Certificate(self.folder, name="wrong")
+
+    def ask(self, port):
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            client.sendall(b"go\n")
+            client.shutdown(socket.SHUT_WR)
+            return client.makefile("rb").read()
+
+    def two_servers(self, more=""):
+        """Two relays as TLS servers, of which only the second has the right certificate."""
+        service = "[%s]\naccept = tls:127.0.0.1:0\nconnect = tcp:127.0.0.1:%d\ncert = %s\nkey = %s\n" + more
+        answerer = Answerer(self)
+        config = "".join(service % (name, answerer.port, c.certificate, c.key) for name, c in (("one", self.wrong), ("two", self.right)))
+        relay = Relay(self, config=config)
+        return relay.port("one"), relay.port("two")
+
+    def relay(self, one, two, *flags):
+        return Relay(self, "--accept", "tcp:127.0.0.1:0", "--connect", "tls:localhost:%d" % one, "--connect", "tls:localhost:%d" % two,
+                     "--CAfile", self.right.certificate, *flags)
+
+    def test_behind_a_failed_handshake_the_next_ones_verdict_is_told(self):
+        relay = self.relay(*self.two_servers())
+        self.assertEqual(self.ask(relay.port()), b"yes")
+        line = relay.wait_connection()
+        self.assertEqual((line.outcome, line["server_end"]), ("whole", "closed"), line.text)
+        self.assertEqual(relay.end(), 0)
+
+    def test_behind_a_failed_handshake_the_next_one_is_asked_for_tls_too(self):
+        relay = self.relay(*self.two_servers("protocol = smtp\n"), "--protocol", "smtp")
+        with socket.create_connection(("127.0.0.1", relay.port()), timeout=20) as client:
+            self.assertTrue(client.recv(3).startswith(b"220"))
+
+    def test_a_handshake_has_its_own_time(self):
+        """Not what is left of the time to connect, which is shorter here than the server is slow."""
+        slow = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(slow.close)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.right.certificate, self.right.key)
+
+        def serve():
+            raw, _ = slow.accept()
+            threading.Event().wait(1.5)
+            with context.wrap_socket(raw, server_side=True) as server:
+                server.sendall(server.recv(100))
+                server.unwrap()
+        threading.Thread(target=serve, daemon=True).start()
+        relay = Relay(self, "--accept", "tcp:127.0.0.1:0", "--connect", "tls:localhost:%d" % slow.getsockname()[1],
+                      "--CAfile", self.right.certificate, "--TIMEOUTconnect", "1", "--TIMEOUTbusy", "20")
+        self.assertEqual(self.ask(relay.port()), b"go\n")
+
+    def test_each_address_of_a_name_has_its_own_time(self):
+        hosts = servers.write(self.folder, "hosts", "127.0.0.1 localhost\n127.0.0.2 twice\n127.0.0.3 twice\n")
+        within = ["unshare", "--mount", "sh", "-ec", "mount --bind %s /etc/hosts; exec \"$@\"" % hosts, "sh"]
+        if os.geteuid() != 0:
+            within[1:1] = ["--user", "--map-root-user"]
+        if tap.run(within + ["getent", "ahosts", "twice"]).returncode != 0:
+            self.skipTest("no mount namespace here")
+        for silent, good in (("127.0.0.2", "127.0.0.3"), ("127.0.0.3", "127.0.0.2")):
+            with self.subTest(silent=silent), socket.create_server((silent, 0), backlog=0) as full, \
+                    socket.create_server((good, full.getsockname()[1])) as listener, \
+                    socket.create_connection(full.getsockname()):  # no room for another
+                relay = Relay(self, "--accept", "tcp:127.0.0.1:0", "--connect", "tcp:twice:%d" % full.getsockname()[1],
+                              "--TIMEOUTconnect", "1", within=within)
+                with socket.create_connection(("127.0.0.1", relay.port())) as client:
+                    client.sendall(b"here")
+                    listener.settimeout(5)
+                    connection, _ = listener.accept()
+                    with connection:
+                        self.assertEqual(connection.recv(4), b"here")
+
+
+if __name__ == "__main__":
+    tap.main()
