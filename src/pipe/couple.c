@@ -291,13 +291,14 @@ static void report_half(const struct half *h, bool is_over, struct couple_half_r
 	*r = (struct couple_half_report){
 		.ending = (enum half_ending)h->ending,
 		.was_finished = h->outcome == FINISHED || was_closed,
-		.was_mirrored = h->outcome == MIRRORED,
-		.was_aborted = sink->way == WAY_ABORT,
+		.was_mirrored = h->outcome == MIRRORED || sink->way == WAY_LEAVE,
+		.was_aborted = sink->way == WAY_ABORT && h->outcome != BROKEN,
+		.was_cut = h->outcome == CUT,
 		.was_unmarked = sink->was_unmarked,
 		.was_reported = h->was_reported,
 		.is_complete = is_over ? h->is_complete : source->ops->is_complete(source),
 		.moved = h->moved,
-		.lost = h->lost,
+		.lost = h->lost + h->unacknowledged,
 	};
 }
 

@@ -51,6 +51,7 @@ struct couple_half_report {
 	bool was_finished;       /* its sink was ended properly */
 	bool was_mirrored;       /* its sink was ended without a word, as the source had been */
 	bool was_aborted;        /* its sink was ended so that it never looks like an end */
+	bool was_cut;            /* its source ended so that its sink must not see an end */
 	bool was_unmarked; /* aborted, but a Unix socket's peer could not be shown that in time */
 	bool was_reported; /* reports_only: it would have been aborted */
 	bool is_complete;  /* what the source said is whole messages, as far as known */

@@ -34,16 +34,50 @@ static bool is_said(const struct half *h)
 	return h->phase == MOVING && h->source->e->ops->is_complete(h->source->e);
 }
 
+static bool is_all_said(const struct couple *c)
+{
+	return is_said(&c->up) && is_said(&c->down);
+}
+
 bool couple_is_between(const struct couple *c)
 {
 	const struct half *up = &c->up, *down = &c->down;
 	bool is_unused = up->moved == 0 && down->moved == 0 && !is_waiting(up) && !is_waiting(down);
 
-	return is_unused || (is_said(up) && is_said(down));
+	return is_unused || is_all_said(c);
+}
+
+/* We end of our own accord, and nothing is lost by that.  Silence is nobody's accord: whoever holds
+ * the peer's words back makes it.  So where nothing was said it shows nothing to be whole. */
+static bool is_harmless(const struct couple *c, enum couple_cause cause)
+{
+	switch (cause) {
+	case COUPLE_IDLE:
+		return is_all_said(c);
+	case COUPLE_BOTH_ENDED:
+	case COUPLE_DRAINED:
+	case COUPLE_ABANDONED:
+		return couple_is_between(c);
+	case COUPLE_RUNS:
+	case COUPLE_SOURCE_CUT:
+	case COUPLE_SINK_BROKEN:
+	case COUPLE_NO_MEMORY:
+		break;
+	}
+	return false;
+}
+
+/* Behind silence we have no proof to give, as behind any other end without one. */
+static enum way harmless_way(const struct couple *c, const struct half *h)
+{
+	bool is_mirror = c->cause == COUPLE_IDLE && !c->options.reports_only &&
+	                 half_action(HALF_TLS_TOLERATED, h->sink->e->ops->kind) == HALF_MIRROR;
+
+	return is_mirror ? WAY_LEAVE : WAY_CLOSE;
 }
 
 /* What may be shown to the sink of `h`. */
-static enum way way_out(const struct couple *c, struct half *h, bool is_proper)
+static enum way way_out(const struct couple *c, struct half *h, bool is_harmless)
 {
 	enum half_ending source_ending = h->sink->e->ops->ending(h->sink->e);
 
@@ -61,8 +95,8 @@ static enum way way_out(const struct couple *c, struct half *h, bool is_proper)
 	default:
 		break;
 	}
-	if (is_proper)
-		return WAY_CLOSE;
+	if (is_harmless)
+		return harmless_way(c, h);
 	h->was_reported |= c->options.reports_only && !c->lacks_memory;
 	return h->was_reported ? WAY_CLOSE : WAY_ABORT;
 }
@@ -83,7 +117,7 @@ static bool is_by_choice(enum couple_cause cause)
 
 void couple_begin_end(struct couple *c, enum couple_cause cause)
 {
-	bool is_proper = is_by_choice(cause) && couple_is_between(c);
+	bool no_harm = is_harmless(c, cause);
 
 	if (c->cause != COUPLE_RUNS)
 		return;
@@ -91,8 +125,8 @@ void couple_begin_end(struct couple *c, enum couple_cause cause)
 	arm_deadline(c);
 	stop_half(&c->up);
 	stop_half(&c->down);
-	c->front.way = (uint8_t)way_out(c, &c->down, is_proper);
-	c->back.way = (uint8_t)way_out(c, &c->up, is_proper);
+	c->front.way = (uint8_t)way_out(c, &c->down, no_harm);
+	c->back.way = (uint8_t)way_out(c, &c->up, no_harm);
 	c->front.may_write = c->back.may_write = true;
 	c->front.e->gives_up_reading = c->back.e->gives_up_reading = is_by_choice(cause);
 }
@@ -154,7 +188,7 @@ static void count_lost(struct leg *l)
 	bool may_change;
 	uint64_t left = l->e->ops->unacknowledged(l->e, &may_change);
 
-	l->out->lost += left < l->out->moved ? left : l->out->moved;
+	l->out->unacknowledged = left < l->out->moved ? left : l->out->moved;
 }
 
 /* The peer's system has everything, or nothing more can be done about it. */
@@ -318,23 +352,28 @@ static bool turn_leg(struct leg *l)
 	return moved || l->is_done;
 }
 
+/* All that the source said is delivered, and it is whole; or complete, and nobody is left to hear
+ * more.  What a peer that reset the connection had not acknowledged may be there all the same. */
+static bool is_harmless_half(const struct half *h)
+{
+	enum half_action action = half_action((enum half_ending)h->ending, h->sink->e->ops->kind);
+
+	return h->lost == 0 && (action == HALF_FINISH || action == HALF_MIRROR ||
+	                        (h->outcome == BROKEN && h->is_complete));
+}
+
 /* What is still to be known of both sources.  If they are whole after all, what broke was a sink
  * that nobody had anything for. */
 static void settle(struct couple *c)
 {
-	enum half_action up, down;
-
 	c->up.is_complete = c->front.e->ops->is_complete(c->front.e);
 	c->down.is_complete = c->back.e->ops->is_complete(c->back.e);
 	if (c->up.ending == HALF_OPEN)
 		c->up.ending = (uint8_t)half_source_ending(&c->up);
 	if (c->down.ending == HALF_OPEN)
 		c->down.ending = (uint8_t)half_source_ending(&c->down);
-	up = half_action((enum half_ending)c->up.ending, c->back.e->ops->kind);
-	down = half_action((enum half_ending)c->down.ending, c->front.e->ops->kind);
-	if (c->cause == COUPLE_SINK_BROKEN && c->up.lost == 0 && c->down.lost == 0 &&
-	    (up == HALF_FINISH || up == HALF_MIRROR) &&
-	    (down == HALF_FINISH || down == HALF_MIRROR))
+	if (c->cause == COUPLE_SINK_BROKEN && is_harmless_half(&c->up) &&
+	    is_harmless_half(&c->down))
 		c->cause = COUPLE_BOTH_ENDED;
 }
 

@@ -37,6 +37,7 @@ struct half {
 	bool unflushed; /* the sink took bytes that may not have left it */
 	bool was_reported, is_complete;
 	uint64_t moved, lost;
+	uint64_t unacknowledged; /* the sink took it, and its peer may not have it */
 };
 
 struct leg {

@@ -27,13 +27,13 @@ static const char *const how_names[] = { "close_notify", "FIN",         "FIN ins
 /* What the end looks like for a TLS source: Finish, Mirror, Abort. */
 static const char tls_expected[HOWS][WHERES + 1] = {
 	[CLOSE_NOTIFY] = "FFF", [BOUNDARY] = "AAM", [IN_RECORD] = "AAA",
-	[RESET] = "AAM",        [FATAL] = "AAA",    [SILENCE] = "FAF",
+	[RESET] = "AAM",        [FATAL] = "AAA",    [SILENCE] = "AAM",
 };
 
 /* The same for a plain one whose FIN is trusted, and is not. */
 static const char plain_expected[2][HOWS][WHERES + 1] = {
-	{ [BOUNDARY] = "FFF", [RESET] = "AAA", [SILENCE] = "FAF" },
-	{ [BOUNDARY] = "AAF", [RESET] = "AAA", [SILENCE] = "FAF" },
+	{ [BOUNDARY] = "FFF", [RESET] = "AAA", [SILENCE] = "AAM" },
+	{ [BOUNDARY] = "AAF", [RESET] = "AAA", [SILENCE] = "AAM" },
 };
 
 struct row {
@@ -175,11 +175,14 @@ static size_t said_by_source(const struct row *r)
 	return r->where == INSIDE ? sizeof HALF_ANSWER - 1 : LEN_ANSWER;
 }
 
-/* What the peer that ended sees of the other's end: a proper one, where nothing was cut. */
+/* What the peer that ended sees of the other's end: a proper one, where nothing was cut; as bare a
+ * one as its own silence was. */
 static enum seen seen_by_source(const struct row *r, char letter, bool is_held)
 {
 	if (r->how == RESET)
 		return SEEN_NOTHING;
+	if (r->how == SILENCE && letter != 'A' && r->source == HALF_TLS)
+		return SEEN_BARE;
 	if (r->how == FATAL)
 		return SEEN_BARE; /* nothing is said behind a fatal alert */
 	/* Its own close_notify, up to 1.2, was answered at once. */
