@@ -104,17 +104,34 @@ static void take_verdict(struct session_leg *leg)
 	leg->has_verdict = true;
 }
 
+/* How the peer of a leg ended, given the halves from it and to it.  What we aborted ourselves had
+ * not ended. */
 static enum lw_ending ending_of(const struct session_leg *leg,
-                                const struct couple_half_report *half)
+                                const struct couple_half_report *from,
+                                const struct couple_half_report *to)
 {
-	return leg->is_tls ? leg->verdict.read : plain_ending(half->ending);
+	if (!leg->is_tls)
+		return plain_ending(from->ending);
+	if (leg->verdict.read == LW_ENDING_ABANDONED && to->was_aborted)
+		return LW_ENDING_OPEN;
+	return leg->verdict.read;
+}
+
+static enum lw_ending client_ending(const struct session *s, const struct couple_report *r)
+{
+	return ending_of(&s->front, &r->up, &r->down);
+}
+
+static enum lw_ending server_ending(const struct session *s, const struct couple_report *r)
+{
+	return ending_of(&s->back, &r->down, &r->up);
 }
 
 /* ---- the outcome */
 
 static bool was_cut(const struct couple_half_report *half)
 {
-	return half->was_aborted || half->was_reported;
+	return half->was_cut || (half->was_reported && half->ending != HALF_OPEN);
 }
 
 static enum outcome outcome_of_cut(const struct session_leg *leg,
@@ -155,11 +172,9 @@ static enum outcome outcome_of_cause(const struct couple_report *r)
 /* A source that was cut is told before what came of it. */
 static enum outcome outcome_of(const struct session *s, const struct couple_report *r)
 {
-	if (r->cause != COUPLE_SOURCE_CUT && !r->down.was_reported && !r->up.was_reported)
-		return outcome_of_cause(r);
-	if (was_cut(&r->down) && r->down.ending != HALF_OPEN)
+	if (was_cut(&r->down))
 		return outcome_of_cut(&s->back, &r->down);
-	if (was_cut(&r->up) && r->up.ending != HALF_OPEN)
+	if (was_cut(&r->up))
 		return outcome_of_cut(&s->front, &r->up);
 	return outcome_of_cause(r);
 }
@@ -225,6 +240,12 @@ static void describe_alerts(const struct session *s, struct log_record *r)
 
 /* ---- counts */
 
+/* An ending that was no end was not passed on as one. */
+static bool was_kept(const struct couple_half_report *half)
+{
+	return half->was_cut && half->was_aborted && !half->was_unmarked;
+}
+
 static void count(const struct session *s, const struct couple_report *c,
                   const struct log_record *r)
 {
@@ -236,10 +257,9 @@ static void count(const struct session *s, const struct couple_report *c,
 	METRICS_ADD(m->bytes_lost, r->bytes_lost);
 	if (s->couple == NULL)
 		return;
-	METRICS_ADD(m->endings[METRICS_CLIENT][ending_of(&s->front, &c->up)], 1);
-	METRICS_ADD(m->endings[METRICS_SERVER][ending_of(&s->back, &c->down)], 1);
-	if (r->outcome == OUTCOME_CUT && r->action == ACTION_ABORTED &&
-	    c->cause == COUPLE_SOURCE_CUT)
+	METRICS_ADD(m->endings[METRICS_CLIENT][client_ending(s, c)], 1);
+	METRICS_ADD(m->endings[METRICS_SERVER][server_ending(s, c)], 1);
+	if (was_kept(&c->up) || was_kept(&c->down))
 		METRICS_ADD(m->laundering_prevented, 1);
 }
 
@@ -250,8 +270,8 @@ static void describe_couple(struct session *s, const struct couple_report *c, st
 	r->bytes_in = c->up.moved;
 	r->bytes_out = c->down.moved;
 	r->bytes_lost = c->up.lost + c->down.lost;
-	r->client_end = lw_ending_name(ending_of(&s->front, &c->up));
-	r->server_end = lw_ending_name(ending_of(&s->back, &c->down));
+	r->client_end = lw_ending_name(client_ending(s, c));
+	r->server_end = lw_ending_name(server_ending(s, c));
 	r->is_complete = s->profile == NULL ? -1 : c->up.is_complete && c->down.is_complete;
 }
 
