@@ -72,6 +72,7 @@ class Reload(unittest.TestCase):
 
     def connect(self, port, ca=None):
         context = ssl.create_default_context(cafile=ca or self.certificate.certificate)
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # Python sets it, and takes any FIN for an end
         raw = socket.create_connection(("127.0.0.1", port), timeout=30)
         return context.wrap_socket(raw, server_hostname="localhost", suppress_ragged_eofs=False)
 

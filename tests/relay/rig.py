@@ -3,6 +3,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -69,6 +70,19 @@ class Relay:
         with open(self.path, "w", encoding="utf-8") as out:
             out.write(config)
         self.signal(signal.SIGHUP)
+
+    def metrics(self):
+        """What it counts, as it tells Prometheus; its metrics are served on a Unix socket."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            connection.connect(self.place("metrics"))
+            connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            with connection.makefile("rb") as answer:
+                return answer.read().decode()
+
+    def count(self, name):
+        """One of its counts: "bytes_total{direction=\"in\"}"."""
+        return int(re.search(r"^lastword_relay_%s (\d+)$" % re.escape(name), self.metrics(), re.M)[1])
 
     def end(self, seconds=15):
         """Drains it; the exit status."""
