@@ -117,6 +117,8 @@ static bool tls_hands_over(const struct endpoint *e)
 
 static bool hand_over(struct endpoint_tls *t)
 {
+	if (t->closer == NULL)
+		return false;
 	lw_verdict(t->stream, &t->verdict);
 	if (lw_closer_add(t->closer, t->stream, t->tag, NULL) != LW_OK) {
 		t->closer = NULL;
