@@ -7,6 +7,7 @@
  */
 #include "pipe/couple_inside.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 enum { ROUNDS_A_TURN = 4 };
@@ -20,41 +21,27 @@ static void on_event(struct couple *c);
 
 /* ---- watching */
 
-static void on_gone(uv_handle_t *handle);
-
-/* libuv stops a poll that met an error by itself.  What a stream waits for in one direction may be
- * the other's event. */
-static void on_poll(uv_poll_t *poll, int status, int events)
+/* What a stream waits for in one direction may be the other's event. */
+static void on_poll(struct polled *polled, unsigned events)
 {
-	struct leg *l = poll->data;
-	bool is_any = status < 0 || l->e->ops->kind == HALF_TLS;
+	struct leg *l = (struct leg *)(void *)((char *)polled - offsetof(struct leg, polled));
+	bool is_any = l->e->ops->kind == HALF_TLS;
 
-	if (status < 0)
-		l->set = 0;
-	l->may_read |= is_any || (events & UV_READABLE) != 0;
-	l->may_write |= is_any || (events & UV_WRITABLE) != 0;
-	l->may_push |= status < 0 || (events & UV_WRITABLE) != 0;
+	l->may_read |= is_any || (events & LW_EVENT_READABLE) != 0;
+	l->may_write |= is_any || (events & LW_EVENT_WRITABLE) != 0;
+	l->may_push |= (events & LW_EVENT_WRITABLE) != 0;
 	on_event(l->couple);
+}
+
+static struct poller *poller_of(const struct couple *c)
+{
+	return c->options.scratch->poller;
 }
 
 void leg_end_poll(struct leg *l)
 {
-	if (l->is_poll_over)
-		return;
 	l->is_poll_over = true;
-	if (l->is_polled)
-		uv_close((uv_handle_t *)&l->poll, on_gone);
-	l->set = 0;
-}
-
-static bool open_poll(struct leg *l, int fd)
-{
-	if (uv_poll_init(l->couple->loop, &l->poll, fd) != 0)
-		return false;
-	l->is_polled = true;
-	l->couple->handles++;
-	l->poll.data = l;
-	return true;
+	poller_leave(poller_of(l->couple), &l->polled);
 }
 
 static unsigned interest_in(const struct couple *c, const struct leg *l)
@@ -82,23 +69,14 @@ static bool watch_leg(struct couple *c, struct leg *l, bool *at_once)
 {
 	unsigned interest = interest_in(c, l);
 	struct endpoint_watch w[2];
-	int events = 0;
 
 	if (l->is_poll_over)
 		return true;
 	l->e->ops->watches(l->e, interest, w);
-	if (!l->is_done && w[0].fd >= 0) {
-		events |= (w[0].events & LW_EVENT_READABLE) != 0 ? UV_READABLE : 0;
-		events |= (w[0].events & LW_EVENT_WRITABLE) != 0 ? UV_WRITABLE : 0;
-	}
 	*at_once |= (interest & LW_INTEREST_READ) != 0 && l->e->has_more;
-	if (events == l->set)
-		return true;
-	if (!l->is_polled && !open_poll(l, w[0].fd))
-		return false;
-	l->set = (uint8_t)events;
-	return events == 0 ? uv_poll_stop(&l->poll) == 0
-	                   : uv_poll_start(&l->poll, events, on_poll) == 0;
+	if (l->polled.set == 0)
+		l->polled.fd = w[0].fd;
+	return poller_set(poller_of(c), &l->polled, l->is_done || w[0].fd < 0 ? 0 : w[0].events);
 }
 
 /* ---- time */
@@ -231,6 +209,7 @@ static void init_leg(struct couple *c, struct leg *l, struct endpoint *e, struct
 	l->out = out;
 	l->may_read = l->may_write = true;
 	in->source = out->sink = l;
+	polled_init(&l->polled, -1, on_poll);
 }
 
 struct couple *couple_new(uv_loop_t *loop, struct endpoint *front, struct endpoint *back,
@@ -250,7 +229,6 @@ struct couple *couple_new(uv_loop_t *loop, struct endpoint *front, struct endpoi
 	c->deadline_ms = c->timer_at_ms = UINT64_MAX;
 	c->moved_at_ms = couple_now_ms(c);
 	(void)uv_timer_init(loop, &c->timer);
-	c->handles = 1;
 	c->timer.data = c;
 	arm_timer(c, couple_now_ms(c));
 	return c;
@@ -309,16 +287,12 @@ void couple_report(const struct couple *c, struct couple_report *report)
 	report_half(&c->down, c->is_over, &report->down);
 }
 
-/* The last handle is closed: the memory goes. */
-static void on_gone(uv_handle_t *handle)
+static void on_timer_gone(uv_handle_t *handle)
 {
-	struct couple *c =
-	    handle->type == UV_TIMER ? handle->data : ((struct leg *)handle->data)->couple;
+	struct couple *c = handle->data;
 	void (*freed)(void *context) = c->freed;
 	void *context = c->freed_context;
 
-	if (--c->handles > 0)
-		return;
 	free(c->up.rest);
 	free(c->down.rest);
 	free(c);
@@ -335,5 +309,5 @@ void couple_free(struct couple *c, void (*freed)(void *context), void *context)
 	c->freed_context = context;
 	leg_end_poll(&c->front);
 	leg_end_poll(&c->back);
-	uv_close((uv_handle_t *)&c->timer, on_gone);
+	uv_close((uv_handle_t *)&c->timer, on_timer_gone);
 }

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "pipe/endpoint.h"
+#include "pipe/poller.h"
 
 /* What a TLS sink is shown of an ending that is no end. */
 enum couple_abort {
@@ -23,6 +24,7 @@ enum couple_abort {
 struct couple_scratch {
 	unsigned char *bytes;
 	size_t cap;
+	struct poller *poller; /* of the loop */
 };
 
 struct couple_options {

@@ -44,9 +44,8 @@ struct leg {
 	struct couple *couple;
 	struct endpoint *e;
 	struct half *in, *out; /* that read from it and write to it */
-	uv_poll_t poll;
-	uint8_t set; /* the libuv events it waits for */
-	bool is_polled, is_poll_over;
+	struct polled polled;
+	bool is_poll_over;
 	bool may_read, may_write; /* since nothing said "again" */
 	bool may_push;            /* it can take what the endpoint itself holds */
 	uint8_t way;
@@ -71,7 +70,6 @@ struct couple {
 	uint64_t deadline_ms; /* UINT64_MAX: none, or not yet */
 	uint64_t timer_at_ms; /* UINT64_MAX: not armed */
 	uv_timer_t timer;
-	uint8_t handles; /* not yet closed */
 	void (*over)(struct couple *c, void *context);
 	void (*freed)(void *context);
 	void *context, *freed_context;

@@ -10,7 +10,7 @@
 #include "net/proxy_header.h"
 #include "net/starttls_server.h"
 #include "pipe/couple.h"
-#include "pipe/watch.h"
+#include "pipe/poller.h"
 #include "relay/session.h"
 
 /* What a step did; what it waits for stands in the opening; a jump has set the phase. */
@@ -47,13 +47,6 @@ struct session_leg {
 	bool is_tls, is_with_closer, has_verdict;
 };
 
-/* One descriptor that is waited for; it outlives its session until the loop has let it go. */
-struct waiter {
-	struct watch watch;
-	int fd;
-	struct session *session;
-};
-
 /* What only services with PROXY headers or STARTTLS need; large. */
 struct dialogues {
 	struct proxy_reader proxy;
@@ -67,7 +60,8 @@ struct dialogues {
 
 /* What is needed until both legs stand, and then goes. */
 struct opening_state {
-	struct waiter *waiter; /* NULL: nothing is watched */
+	struct session *session;
+	struct polled polled;
 	uv_timer_t timer;
 	uint64_t until_ms;                   /* of the phase */
 	uint64_t timer_ms;                   /* when the timer fires */

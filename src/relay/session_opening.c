@@ -1,6 +1,5 @@
 /* session_opening: what a session waits for until both its legs stand: one descriptor, one
- * deadline, the pool.  Invariant: whatever is freed, no callback comes to a session that is gone; a
- * waiter outlives it in the loop, and knows.
+ * deadline, the pool.  Invariant: whatever is freed, no callback comes to a session that is gone.
  */
 #include "relay/session_inside.h"
 
@@ -14,48 +13,27 @@ uint64_t session_now_ms(void)
 	return uv_hrtime() / 1000000;
 }
 
-static void on_ready(void *context)
+static void on_ready(struct polled *polled, unsigned events)
 {
-	struct waiter *w = context;
+	struct opening_state *o = (void *)((char *)polled - offsetof(struct opening_state, polled));
 
-	if (w->session != NULL)
-		session_go_on(w->session);
-}
-
-static void on_waiter_gone(void *context)
-{
-	free(context);
+	(void)events;
+	session_go_on(o->session);
 }
 
 void session_unwatch(struct session *s)
 {
-	struct waiter *w = s->opening->waiter;
-
-	s->opening->waiter = NULL;
-	if (w == NULL)
-		return;
-	w->session = NULL;
-	if (!watch_end(&w->watch, on_waiter_gone))
-		free(w);
+	poller_leave(s->host->scratch.poller, &s->opening->polled);
 }
 
 static bool watch_for(struct session *s, int fd, unsigned events)
 {
-	struct opening_state *o = s->opening;
+	struct polled *polled = &s->opening->polled;
 
-	if (o->waiter != NULL && o->waiter->fd != fd)
+	if (polled->fd != fd)
 		session_unwatch(s);
-	if (fd < 0)
-		return true;
-	if (o->waiter == NULL) {
-		o->waiter = calloc(1, sizeof *o->waiter);
-		if (o->waiter == NULL)
-			return false;
-		o->waiter->fd = fd;
-		o->waiter->session = s;
-		watch_init(&o->waiter->watch, on_ready, o->waiter);
-	}
-	return watch_set(&o->waiter->watch, s->host->loop, fd, events, false);
+	polled->fd = fd;
+	return fd < 0 || poller_set(s->host->scratch.poller, polled, events);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -135,6 +113,8 @@ bool session_begin_opening(struct session *s)
 		return false;
 	}
 	o->timer.data = s;
+	o->session = s;
+	polled_init(&o->polled, -1, on_ready);
 	o->dial.fd = -1;
 	o->until_ms = session_now_ms() + session_service(s)->busy_timeout_ms;
 	return true;

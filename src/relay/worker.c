@@ -440,6 +440,8 @@ static void look_for_end(struct worker *w)
 	uv_close((uv_handle_t *)&w->deadline, NULL);
 	if (!watch_end(&w->closer_watch, on_closer_gone))
 		on_closer_gone(w);
+	poller_free(w->host.scratch.poller);
+	w->host.scratch.poller = NULL;
 }
 
 static void *run(void *context)
@@ -472,6 +474,7 @@ static void free_worker(struct worker *w)
 		generation_free(w->current);
 	w->current = NULL;
 	drop_older(w);
+	poller_free(w->host.scratch.poller);
 	uv_walk(&w->loop, on_handle, NULL);
 	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&w->loop);
@@ -490,10 +493,12 @@ static bool init_host(struct worker *w)
 	w->host.over = on_session_over;
 	w->host.scratch.bytes = malloc(SCRATCH_BYTES);
 	w->host.scratch.cap = SCRATCH_BYTES;
+	w->host.scratch.poller = poller_new(&w->loop);
 	w->host.closer = lw_closer_new(NULL);
 	w->current = generation_new(w->options.setup);
 	watch_init(&w->closer_watch, on_closer, w);
-	return w->host.scratch.bytes != NULL && w->host.closer != NULL && w->current != NULL &&
+	return w->host.scratch.bytes != NULL && w->host.scratch.poller != NULL &&
+	       w->host.closer != NULL && w->current != NULL &&
 	       watch_set(&w->closer_watch, &w->loop, lw_closer_fd(w->host.closer),
 	                 LW_EVENT_READABLE, false);
 }

@@ -136,7 +136,7 @@ static void test_a_slow_sink_stops_its_source(void **state)
 		assert_true(sent < 100u << 20);
 		assert_true(s.couple->down.rest_end <= s.scratch.cap);
 	}
-	assert_int_equal(s.couple->back.set, 0); /* it is not even watched */
+	assert_int_equal(s.couple->back.polled.set, 0); /* it is not even watched */
 	s.front.is_deaf = false;
 	while (s.front.got < sent)
 		scene_turn(&s);
@@ -311,7 +311,7 @@ static void test_a_unix_peer_is_reset_when_it_speaks(void **state)
 		while (s.front.got < LEN_ANSWER || s.couple->cause == COUPLE_RUNS)
 			scene_turn(&s);
 		assert_false(s.is_over);
-		assert_int_equal(s.couple->front.set, 0); /* nothing is read any more */
+		assert_int_equal(s.couple->front.polled.set, 0); /* nothing is read any more */
 		if (speaks)
 			assert_int_equal(send(s.front.theirs, "more", 4, MSG_NOSIGNAL), 4);
 		scene_run(&s);
@@ -590,14 +590,14 @@ static void test_a_steady_couple_touches_nothing(void **state)
 	while (s.back.got < LEN_REQUEST)
 		scene_turn(&s);
 	timer_at_ms = s.couple->timer_at_ms;
-	front_set = s.couple->front.set;
-	back_set = s.couple->back.set;
+	front_set = s.couple->front.polled.set;
+	back_set = s.couple->back.polled.set;
 	for (size_t i = 1; i <= 20; i++) {
 		assert_int_equal(send(s.back.theirs, "octet", 5, MSG_NOSIGNAL), 5);
 		turn_until_answered(&s, 5 * i);
 		assert_int_equal(s.couple->timer_at_ms, timer_at_ms);
-		assert_int_equal(s.couple->front.set, front_set);
-		assert_int_equal(s.couple->back.set, back_set);
+		assert_int_equal(s.couple->front.polled.set, front_set);
+		assert_int_equal(s.couple->back.polled.set, back_set);
 		assert_null(s.couple->down.rest);
 	}
 	couple_stop(s.couple);

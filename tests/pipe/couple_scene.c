@@ -116,6 +116,8 @@ void scene_open(struct scene *s, const struct leg_plan *front, const struct leg_
 		certificate = certificate_new(NULL, NULL);
 	assert_non_null(certificate);
 	assert_int_equal(uv_loop_init(&s->loop), 0);
+	s->scratch.poller = poller_new(&s->loop);
+	assert_non_null(s->scratch.poller);
 	open_leg(&s->front, front, true);
 	open_leg(&s->back, back, false);
 	s->options = (struct couple_options){ .idle_timeout_ms = LIMIT_MS,
@@ -349,6 +351,7 @@ void scene_close(struct scene *s)
 	while (s->closer != NULL && lw_closer_count(s->closer) > 0)
 		run_closer(s);
 	lw_closer_free(s->closer);
+	poller_free(s->scratch.poller);
 	(void)uv_run(&s->loop, UV_RUN_DEFAULT);
 	assert_true(s->is_freed);
 	assert_int_equal(uv_loop_close(&s->loop), 0);
