@@ -635,21 +635,26 @@ static void test_an_event_moves_so_much_and_no_more(void **state)
 	scene_close(&s);
 }
 
-/* A descriptor that cannot be watched ends all, by abort. */
+static void ignore(struct polled *polled, unsigned events)
+{
+	(void)polled;
+	(void)events;
+}
+
+/* A descriptor that cannot be watched, here for somebody else does, ends all, by abort. */
 static void test_what_cannot_be_watched_is_aborted(void **state)
 {
 	struct scene s;
-	uv_poll_t other;
+	struct polled other;
 
 	(void)state;
 	scene_open(&s, &asking_client, &plain_server);
-	assert_int_equal(uv_poll_init(&s.loop, &other, s.back.ours), 0);
-	assert_int_equal(uv_poll_start(&other, UV_PRIORITIZED, NULL), 0);
-	(void)uv_run(&s.loop, UV_RUN_NOWAIT); /* the loop has it now */
+	polled_init(&other, s.back.ours, ignore);
+	assert_true(poller_set(s.scratch.poller, &other, LW_EVENT_READABLE));
 	scene_start(&s);
 	while (!s.is_over && s.couple->cause == COUPLE_RUNS)
 		scene_turn(&s);
-	uv_close((uv_handle_t *)&other, NULL);
+	poller_leave(s.scratch.poller, &other);
 	scene_run(&s);
 	assert_int_equal(s.report.cause, COUPLE_NO_MEMORY);
 	assert_int_equal(scene_seen(&s.front), SEEN_ABORT);
