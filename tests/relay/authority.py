@@ -62,6 +62,7 @@ class Authority:
         ages = ["-startdate", dates[0], "-enddate", dates[1]] if dates else []
         self.run("ca", "-batch", "-config", self.config, "-notext", "-preserveDN", *ages, "-in", request, "-out", issued.certificate)
         with open(issued.both, "wb") as out:
+            os.chmod(issued.both, 0o600)
             for path in (issued.certificate, issued.key):
                 with open(path, "rb") as part:
                     out.write(part.read())

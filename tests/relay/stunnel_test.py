@@ -18,25 +18,17 @@ import unittest
 for folder in ("", "../framing"):
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), folder))
 from rig import Relay, servers, tap
+import apart
 import mail_sessions_test as mail
 
 DEADLINE = 20
 SAMPLE = "/usr/share/doc/stunnel4/examples/stunnel.conf-sample"
 MANUAL = "/usr/share/doc/stunnel4/stunnel.html"
-APART = "LASTWORD_TEST_APART"  # in the environment: we are in a network of our own
 WWW = "192.0.2.80"  # stunnel's socks server refuses to connect to 127.0.0.1
 HOSTS = WWW + """ www.example.com
 127.0.0.1 localhost default.internal.mydomain.com server1.internal.mydomain.com server2.internal.mydomain.com
 127.0.0.2 pop.gmail.com imap.gmail.com smtp.gmail.com servername vpn_server
 """
-
-
-def go_apart():
-    """Runs this program anew in a network of its own, where that is possible."""
-    argv = ["unshare", "--net", "--mount"]
-    if APART not in os.environ and os.geteuid() == 0 and subprocess.run([*argv, "true"], check=False).returncode == 0:
-        os.environ[APART] = "yes"
-        os.execvp(argv[0], [*argv, sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
 
 
 def examples():
@@ -61,7 +53,7 @@ def turned_on(*services):
     return "".join("[" + re.sub(r"^;.*\n", "", sections[name], flags=re.M) for name in services)
 
 
-@unittest.skipUnless(APART in os.environ, "a network of its own takes root, and unshare(1)")
+@unittest.skipUnless(apart.is_apart(), apart.WHY_NOT)
 class Case(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -70,20 +62,14 @@ class Case(unittest.TestCase):
         os.chmod(cls.folder, 0o755)
         cls.names = "DNS:localhost,DNS:pop.gmail.com,DNS:imap.gmail.com,DNS:smtp.gmail.com,DNS:servername,DNS:vpn_server,IP:127.0.0.1"
         cls.certificate = servers.Certificate(cls.folder, names=cls.names)
-        for words in ("link set lo up", "address replace %s/32 dev lo" % WWW):
-            subprocess.run(["ip", *words.split()], check=True, timeout=DEADLINE)
-        cls.mount(servers.write(cls.folder, "hosts", HOSTS), "/etc/hosts")
+        apart.ip("address replace %s/32 dev lo" % WWW)
+        apart.mount(cls.shared, servers.write(cls.folder, "hosts", HOSTS), "/etc/hosts")
         for name, target in (("etc", "/etc/stunnel"), ("certs", "/etc/ssl/certs")):
             os.mkdir(os.path.join(cls.folder, name))
-            cls.mount(os.path.join(cls.folder, name), target)
+            apart.mount(cls.shared, os.path.join(cls.folder, name), target)
         cls.put("/etc/stunnel", "stunnel.pem", cls.certificate)
         servers.write("/etc/ssl/certs", "ours.pem", cls.read(cls.certificate.certificate))
         subprocess.run(["openssl", "rehash", "/etc/ssl/certs"], check=True, timeout=DEADLINE)
-
-    @classmethod
-    def mount(cls, source, target):
-        subprocess.run(["mount", "--bind", source, target], check=True, timeout=DEADLINE)
-        cls.shared.addCleanup(subprocess.run, ["umount", target], check=True, timeout=DEADLINE)
 
     @staticmethod
     def read(path):
@@ -247,5 +233,5 @@ class Servers(Case):
 
 
 if __name__ == "__main__":
-    go_apart()
+    apart.go()
     tap.main(seconds=90)
