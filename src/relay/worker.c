@@ -28,7 +28,7 @@ enum {
 
 /* What runs on one setup. */
 struct generation {
-	struct generation *next;
+	struct generation *next; /* the older ones; or those to adopt behind it */
 	struct setup *setup;
 	struct pool **pools; /* by service; NULL: not needed yet */
 	size_t sessions;
@@ -54,14 +54,15 @@ struct worker {
 	struct metrics metrics;
 	struct generation *current, *older;
 	struct listener *listeners;
-	bool is_starved, is_draining, was_stopped, is_over;
+	bool is_starved, is_draining, is_over;
+	bool is_leaving; /* listeners are being emptied: more connections may come */
 	uint64_t complained_ms;
 	atomic_uint_fast64_t turns; /* of the bell, as told to worker_is_alive() */
 	uint64_t turns_seen;
 	bool is_asked;
 
-	pthread_mutex_t lock; /* for what follows */
-	struct setup *wanted; /* to adopt */
+	pthread_mutex_t lock;      /* for what follows */
+	struct generation *wanted; /* to adopt, in order: each may have brought listeners */
 	bool wants_drain;
 	uint32_t drain_ms;
 };
@@ -106,6 +107,7 @@ static struct generation *find_generation(struct worker *w, const struct setup *
 	return g;
 }
 
+/* Those whose last connection is over. */
 static void drop_older(struct worker *w)
 {
 	struct generation **at = &w->older;
@@ -143,6 +145,8 @@ static void on_session_over(struct session_host *h, struct setup *setup)
 
 	g->sessions--;
 	(void)atomic_fetch_sub_explicit(w->options.open_connections, 1, memory_order_relaxed);
+	if (g != w->current)
+		drop_older(w);
 	look_for_end(w);
 }
 
@@ -257,19 +261,19 @@ static void on_connection(void *context)
 
 static void on_listener_gone(void *context)
 {
-	struct listener *l = context;
-
-	(void)close(l->fd);
-	free(l);
+	free(context);
 }
 
-/* Empties its queue first: whoever is in there has a connection. */
+/* Empties its queue: whoever is in there has a connection; and closes it before another comes. */
 static void leave_listener(struct worker *w, struct listener *l)
 {
+	const bool is_watched = watch_end(&l->watch, on_listener_gone);
+
 	l->is_leaving = true;
 	while (accept_one(w, l))
 		;
-	if (!watch_end(&l->watch, on_listener_gone))
+	(void)close(l->fd);
+	if (!is_watched)
 		on_listener_gone(l);
 }
 
@@ -307,6 +311,7 @@ static void leave_listeners(struct worker *w, const struct setup *kept)
 {
 	struct listener **at = &w->listeners;
 
+	w->is_leaving = true;
 	while (*at != NULL) {
 		struct listener *l = *at;
 
@@ -317,6 +322,7 @@ static void leave_listeners(struct worker *w, const struct setup *kept)
 		*at = l->next;
 		leave_listener(w, l);
 	}
+	w->is_leaving = false;
 }
 
 static void begin_listeners(struct worker *w)
@@ -331,16 +337,9 @@ static void begin_listeners(struct worker *w)
 
 /* ---- messages */
 
-static void adopt(struct worker *w, struct setup *setup)
+static void adopt(struct worker *w, struct generation *g)
 {
-	struct generation *g = generation_new(setup);
-
-	if (g == NULL) {
-		log_event(w->options.log, "failed", "reason",
-		          "a worker keeps the old configuration: out of memory", NULL);
-		return;
-	}
-	leave_listeners(w, setup); /* with the setup they belong to */
+	leave_listeners(w, g->setup); /* with the setup they belong to */
 	w->current->next = w->older;
 	w->older = w->current;
 	w->current = g;
@@ -362,44 +361,63 @@ static void on_deadline(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
 
-	w->was_stopped = true;
 	for_all_sessions(w, session_stop);
 	(void)uv_timer_start(timer, on_deadline, LAST_STOP_MS, 0);
 	look_for_end(w);
 }
 
-static void drain(struct worker *w, uint32_t drain_ms)
+static void begin_drain(struct worker *w)
 {
-	if (w->is_draining)
-		return;
 	w->is_draining = true;
 	w->host.is_draining = true;
 	(void)uv_timer_stop(&w->pause);
 	leave_listeners(w, NULL);
 	for_all_sessions(w, session_drain);
+}
+
+/* Told again, it has another deadline. */
+static void drain(struct worker *w, uint32_t drain_ms)
+{
+	if (w->is_over)
+		return;
+	if (!w->is_draining)
+		begin_drain(w);
 	(void)uv_timer_start(&w->deadline, on_deadline, drain_ms, 0);
 	look_for_end(w);
+}
+
+static void adopt_all(struct worker *w, struct generation *wanted)
+{
+	struct generation *next;
+
+	for (struct generation *g = wanted; g != NULL; g = next) {
+		next = g->next;
+		g->next = NULL;
+		if (w->is_draining)
+			generation_free(g);
+		else
+			adopt(w, g);
+	}
 }
 
 static void on_bell(uv_async_t *bell)
 {
 	struct worker *w = bell->data;
-	struct setup *wanted;
+	struct generation *wanted;
 	bool wants_drain;
+	uint32_t drain_ms;
 
 	(void)pthread_mutex_lock(&w->lock);
 	wanted = w->wanted;
 	w->wanted = NULL;
 	wants_drain = w->wants_drain;
+	w->wants_drain = false;
+	drain_ms = w->drain_ms;
 	(void)pthread_mutex_unlock(&w->lock);
 	(void)atomic_fetch_add_explicit(&w->turns, 1, memory_order_relaxed);
-	if (wanted != NULL) {
-		if (!w->is_draining)
-			adopt(w, wanted);
-		setup_unref(wanted);
-	}
+	adopt_all(w, wanted);
 	if (wants_drain)
-		drain(w, w->drain_ms);
+		drain(w, drain_ms);
 }
 
 /* ---- the closer */
@@ -432,7 +450,7 @@ static void on_closer_gone(void *context)
 
 static void look_for_end(struct worker *w)
 {
-	if (!w->is_draining || w->host.count > 0 || w->is_over)
+	if (!w->is_draining || w->is_leaving || w->host.count > 0 || w->is_over)
 		return;
 	w->is_over = true;
 	uv_close((uv_handle_t *)&w->bell, NULL);
@@ -470,10 +488,12 @@ static bool init_loop(struct worker *w)
 
 static void free_worker(struct worker *w)
 {
-	if (w->current != NULL)
-		generation_free(w->current);
+	struct generation *current = w->current;
+
 	w->current = NULL;
 	drop_older(w);
+	if (current != NULL)
+		generation_free(current);
 	poller_free(w->host.scratch.poller);
 	uv_walk(&w->loop, on_handle, NULL);
 	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
@@ -522,14 +542,18 @@ struct worker *worker_start(const struct worker_options *o, struct failure *f)
 
 void worker_adopt(struct worker *w, struct setup *setup)
 {
-	struct setup *before;
+	struct generation *g = generation_new(setup), **at = &w->wanted;
 
+	if (g == NULL) {
+		log_event(w->options.log, "failed", "reason",
+		          "a worker keeps the old configuration: out of memory", NULL);
+		return;
+	}
 	(void)pthread_mutex_lock(&w->lock);
-	before = w->wanted;
-	w->wanted = setup_ref(setup);
+	while (*at != NULL)
+		at = &(*at)->next;
+	*at = g;
 	(void)pthread_mutex_unlock(&w->lock);
-	if (before != NULL)
-		setup_unref(before);
 	(void)uv_async_send(&w->bell);
 }
 

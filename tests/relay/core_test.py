@@ -6,11 +6,20 @@ import socket
 import ssl
 import sys
 import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import rig
 from rig import Relay, servers, tap
+
+
+def wait_until(is_so, seconds=10):
+    until = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > until:
+            raise AssertionError("it did not come about within %s s" % seconds)
+        threading.Event().wait(0.02)
 
 
 class Answerer:
@@ -116,6 +125,39 @@ class Backends(unittest.TestCase):
                     connection, _ = listener.accept()
                     with connection:
                         self.assertEqual(connection.recv(4), b"here")
+
+
+class Drain(unittest.TestCase):
+    def relay(self, *flags, port=None, **options):
+        port = port or Answerer(self).port
+        return Relay(self, "--accept", "tcp:127.0.0.1:0", "--connect", "tcp:127.0.0.1:%d" % port, *flags, **options)
+
+    def test_told_twice_it_ends_at_once(self):
+        relay = self.relay("--drain", "50")
+        with socket.create_connection(("127.0.0.1", relay.port()), timeout=20) as client:
+            client.sendall(b"half a line")
+            relay.signal(signal.SIGTERM)
+            wait_until(lambda: not tap.is_listening(relay.port()))
+            relay.signal(signal.SIGTERM)
+            self.assertEqual(relay.process.wait(10), 1)
+            with self.assertRaises(ConnectionResetError):
+                client.recv(1)
+        self.assertEqual(relay.wait_connection().outcome, "abandoned")
+
+    def test_connections_that_are_over_in_the_queue_do_not_end_it_before_those_behind_them(self):
+        folder = tap.temp_dir(self)
+        certificate = servers.Certificate(folder)
+        relay = Relay(self, "--accept", "tls:127.0.0.1:0", "--connect", "tcp:127.0.0.1:%d" % Answerer(self).port,
+                      "--cert", certificate.certificate, "--key", certificate.key, "--drain", "1", "--TIMEOUTbusy", "40")
+        port = relay.port()
+        relay.signal(signal.SIGSTOP)
+        for _ in range(300):  # more than are taken in one turn
+            socket.create_connection(("127.0.0.1", port)).close()
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"\x16\x03\x01")
+            relay.signal(signal.SIGTERM)
+            relay.signal(signal.SIGCONT)
+            relay.process.wait(10)
 
 
 if __name__ == "__main__":
