@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FAREWELL_MS = 2000, STOP_CLOSE_MS = 3000 };
+enum { FAREWELL_MS = 2000 };
 
 /* ---- phases */
 
@@ -275,7 +275,7 @@ static void forget_session(struct session *s)
 	struct session_host *h = s->host;
 	struct setup *setup = s->setup;
 
-	(void)atomic_fetch_sub_explicit(&setup->services[s->listener].open, 1,
+	(void)atomic_fetch_sub_explicit(&setup->services[s->listener].count->open, 1,
 	                                memory_order_relaxed);
 	*s->link = s->next;
 	if (s->next != NULL)
@@ -469,7 +469,8 @@ void session_begin(struct session_host *h, struct setup *setup, size_t service, 
 	s->setup = setup_ref(setup);
 	s->listener = s->service = service;
 	s->began_ms = session_now_ms();
-	(void)atomic_fetch_add_explicit(&setup->services[service].open, 1, memory_order_relaxed);
+	(void)atomic_fetch_add_explicit(&setup->services[service].count->open, 1,
+	                                memory_order_relaxed);
 	s->is_draining = h->is_draining;
 	init_leg(&s->front, s, setup->services[service].front != NULL);
 	init_leg(&s->back, s, false);

@@ -93,13 +93,37 @@ static void close_sockets(struct setup_service *s, unsigned workers)
 			(void)close(s->listeners[i]);
 }
 
+static struct setup_count *count_new(void)
+{
+	struct setup_count *c = calloc(1, sizeof *c);
+
+	if (c != NULL)
+		atomic_init(&c->references, 1);
+	return c;
+}
+
+static struct setup_count *count_ref(struct setup_count *c)
+{
+	(void)atomic_fetch_add_explicit(&c->references, 1, memory_order_relaxed);
+	return c;
+}
+
+static void count_unref(struct setup_count *c)
+{
+	if (c != NULL && atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) == 1)
+		free(c);
+}
+
 static bool listen_for(struct setup *setup, struct setup_service *s, const struct setup *old,
                        bool *is_new, struct failure *f)
 {
 	const struct setup_service *before = find_listening(old, &s->service->accept);
 
+	s->count = before != NULL ? count_ref(before->count) : count_new();
 	s->listeners = calloc(setup->workers, sizeof *s->listeners);
-	if (s->listeners == NULL) {
+	if (s->listeners == NULL || s->count == NULL) {
+		free(s->listeners);
+		s->listeners = NULL;
 		failure_set(f, "out of memory");
 		return false;
 	}
@@ -275,6 +299,7 @@ static void free_setup(struct setup *s)
 		if (s->services[i].local != NULL)
 			freeaddrinfo(s->services[i].local);
 		free(s->services[i].listeners);
+		count_unref(s->services[i].count);
 	}
 	free(s->services);
 	free(s->names);

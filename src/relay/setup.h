@@ -10,12 +10,18 @@
 #include "relay/config.h"
 #include "relay/tls.h"
 
+/* Connections that came in at one place, of all workers; for all setups that listen there. */
+struct setup_count {
+	atomic_uint references;
+	atomic_size_t open;
+};
+
 /* One service, ready. */
 struct setup_service {
 	const struct relay_service *service;
-	SSL_CTX *front, *back;  /* NULL: a plain leg */
-	struct addrinfo *local; /* where connections are made from; NULL: the system chooses */
-	atomic_size_t open;     /* connections that came in here, of all workers */
+	SSL_CTX *front, *back;     /* NULL: a plain leg */
+	struct addrinfo *local;    /* where connections are made from; NULL: the system chooses */
+	struct setup_count *count; /* NULL: it does not listen */
 	int *listeners;  /* a descriptor a worker, shared with the setups before and behind */
 	bool is_shared;  /* one socket for all workers: handed over by the manager, or Unix */
 	bool owns_path;  /* a Unix socket that is not the manager's: unlinked at the end */

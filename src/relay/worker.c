@@ -162,10 +162,10 @@ static bool is_full(const struct worker *w)
 
 static bool is_service_full(const struct listener *l)
 {
-	struct setup_service *s = &l->worker->current->setup->services[l->service];
+	const struct setup_service *s = &l->worker->current->setup->services[l->service];
 	const size_t most = s->service->max_connections;
 
-	return most > 0 && atomic_load_explicit(&s->open, memory_order_relaxed) >= most;
+	return most > 0 && atomic_load_explicit(&s->count->open, memory_order_relaxed) >= most;
 }
 
 static void watch_listener(struct listener *l, unsigned events)

@@ -127,6 +127,31 @@ class Backends(unittest.TestCase):
                         self.assertEqual(connection.recv(4), b"here")
 
 
+class Limits(unittest.TestCase):
+    def test_a_services_limit_counts_on_over_a_reload(self):
+        config = """
+            [one]
+            accept = tcp:127.0.0.1:0
+            connect = tcp:127.0.0.1:%d
+            maxConnections = 1
+            """ % Answerer(self).port
+        relay = Relay(self, config=config)
+        address = ("127.0.0.1", relay.port("one"))
+        with socket.create_connection(address) as first, socket.create_connection(address) as second:
+            first.sendall(b"half")
+            relay.rewrite(config)
+            relay.wait("^reloaded ")
+            second.sendall(b"go\n")
+            second.settimeout(1)
+            with self.assertRaises(TimeoutError):
+                second.recv(1)
+            first.sendall(b" a line\n")
+            self.assertEqual(first.recv(3), b"yes")
+            first.close()
+            second.settimeout(20)
+            self.assertEqual(second.recv(3), b"yes")
+
+
 class Drain(unittest.TestCase):
     def relay(self, *flags, port=None, **options):
         port = port or Answerer(self).port
