@@ -281,7 +281,7 @@ bool relay_check_service(const struct relay_service *s, struct relay_draft *d, b
 static bool check_named(const struct relay_draft *d, const struct relay_service *s,
                         struct failure *f)
 {
-	static const char *const early[] = { "protocol", "proxyIn", NULL };
+	static const char *const early[] = { "protocol", "proxyIn", "maxConnections", NULL };
 	const struct relay_line *line = first_own(d, early);
 
 	if (s->sni_of == NULL || line == NULL || strcasecmp(line->value, "proxy") == 0)

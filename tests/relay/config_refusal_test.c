@@ -326,6 +326,9 @@ static void names_lead_to_services(void **state)
 		{ "[a]\n" SERVER "[b]\nsni = a:x\nconnect = 1\n",
 		  "F:5: [b] accepts TLS and has no certificate; write cert = FILE, or accept = "
 		  "tcp:... to accept plain bytes" },
+		{ "[a]\n" SERVER "[b]\nsni = a:x\nconnect = 1\ncert = c\nmaxConnections = 5\n",
+		  "F:9: maxConnections: comes before the server name is known; write it in [a], "
+		  "which accepts" },
 		{ "[a]\n" SERVER "[b]\nsni = a:x\nconnect = 1\ncert = c\nproxyIn = yes\n",
 		  "F:9: proxyIn: comes before the server name is known; write it in [a], which "
 		  "accepts" },
