@@ -498,7 +498,11 @@ void session_drain(struct session *s)
 void session_stop(struct session *s)
 {
 	if (s->phase < PHASE_COUPLED) {
-		(void)session_fail(s, OUTCOME_ABANDONED, "the relay ended before it was connected");
+		if (session_front_is_silent(s))
+			(void)session_fail(s, OUTCOME_PROBE, "nothing was sent");
+		else
+			(void)session_fail(s, OUTCOME_ABANDONED,
+			                   "the relay ended before it was connected");
 		begin_farewell(s);
 		session_go_on(s);
 		return;

@@ -331,14 +331,21 @@ static bool has_spoken(const struct dialogues *d)
 	return d != NULL && (d->proxy.n > 0 || d->server.total_bytes > 0);
 }
 
-enum step session_front_expired(struct session *s)
+bool session_front_is_silent(const struct session *s)
 {
-	const unsigned seconds = session_service(s)->busy_timeout_ms / 1000;
 	unsigned char octet;
 	size_t n;
 
-	if (s->front.stream == NULL && !has_spoken(s->opening->dialogues) &&
-	    peek(s->front.fd, &octet, 1, &n) != PEEKED_SOME)
+	return s->phase <= PHASE_FRONT_TLS && s->front.stream == NULL &&
+	       !has_spoken(s->opening->dialogues) &&
+	       peek(s->front.fd, &octet, 1, &n) != PEEKED_SOME;
+}
+
+enum step session_front_expired(struct session *s)
+{
+	const unsigned seconds = session_service(s)->busy_timeout_ms / 1000;
+
+	if (session_front_is_silent(s))
 		return session_fail(s, OUTCOME_PROBE, "nothing was sent for %u s", seconds);
 	return session_fail(s, OUTCOME_REFUSED,
 	                    "the client did not finish its handshake within %u s", seconds);

@@ -148,6 +148,9 @@ enum step session_back_starttls(struct session *s);
 enum step session_back_greeting(struct session *s);
 enum step session_back_tls(struct session *s);
 
+/* It has said nothing yet, though it is its turn. */
+bool session_front_is_silent(const struct session *s);
+
 /* A deadline passed in one of the phases of that leg. */
 enum step session_front_expired(struct session *s);
 enum step session_back_expired(struct session *s);
