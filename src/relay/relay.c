@@ -2,13 +2,10 @@
  * are told.  It touches no connection: workers do.  Invariant: what runs is always one whole
  * setup; a new one that cannot be built changes nothing.
  */
-#define _DEFAULT_SOURCE /* setgroups */
 #include "relay/relay.h"
 #include "relay/place.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +16,7 @@
 #include <uv.h>
 
 #include "relay/admin.h"
+#include "relay/identity.h"
 #include "relay/manager.h"
 #include "relay/worker.h"
 
@@ -33,9 +31,13 @@ struct relay {
 	unsigned worker_count;
 	atomic_size_t open_connections;
 	atomic_uint drained;
+	atomic_bool is_running; /* all workers are there */
 	atomic_bool is_draining;
+	bool has_pid_file;
+	int metrics_fd; /* handed over by the manager, or -1 */
 	struct admin *admin;
-	struct metrics_process process;
+	uint64_t started_s;
+	atomic_uint_fast64_t reloads, reloads_failed;
 	uv_loop_t loop;
 	uv_signal_t signals[SIGNALS];
 	uv_timer_t watchdog;
@@ -87,21 +89,27 @@ static struct relay_config *read_config(const struct relay_command *command, uns
 static void print_metrics(FILE *out, void *context)
 {
 	struct relay *r = context;
-	struct metrics_process process = r->process;
-	const struct metrics **all = calloc(r->worker_count, sizeof *all);
+	const struct metrics_process process = { .started_s = r->started_s,
+		                                 .reloads = atomic_load(&r->reloads),
+		                                 .reloads_failed = atomic_load(&r->reloads_failed),
+		                                 .is_draining = atomic_load(&r->is_draining),
+		                                 .version = r->command->version };
+	const unsigned count = atomic_load(&r->is_running) ? r->worker_count : 0;
+	const struct metrics **all = calloc(count + 1, sizeof *all);
 
 	if (all == NULL)
 		return;
-	for (unsigned i = 0; i < r->worker_count; i++)
+	for (unsigned i = 0; i < count; i++)
 		all[i] = worker_metrics(r->workers[i]);
-	process.is_draining = atomic_load(&r->is_draining);
-	metrics_print(out, all, r->worker_count, &process);
+	metrics_print(out, all, count, &process);
 	free(all);
 }
 
 static bool is_ready(void *context)
 {
-	return !atomic_load(&((struct relay *)context)->is_draining);
+	const struct relay *r = context;
+
+	return atomic_load(&r->is_running) && !atomic_load(&r->is_draining);
 }
 
 static bool start_admin(struct relay *r, struct failure *f)
@@ -114,7 +122,7 @@ static bool start_admin(struct relay *r, struct failure *f)
 
 	if (!c->has_metrics)
 		return true;
-	o.fd = manager_socket(&c->metrics, "metrics");
+	o.fd = r->metrics_fd;
 	r->admin = admin_start(&o, f);
 	return r->admin != NULL;
 }
@@ -193,7 +201,7 @@ static void reload(struct relay *r)
 	if (config != NULL)
 		new = setup_new(config, old, r->worker_count, &f);
 	if (new == NULL) {
-		r->process.reloads_failed++;
+		(void)atomic_fetch_add(&r->reloads_failed, 1);
 		log_event(r->log, "reload_failed", "reason", f.sentence, NULL);
 		manager_ready("runs on; the last reload failed: see the log");
 		return;
@@ -205,7 +213,7 @@ static void reload(struct relay *r)
 	setup_unlink_paths(old, new);
 	r->setup = new;
 	setup_unref(old);
-	r->process.reloads++;
+	(void)atomic_fetch_add(&r->reloads, 1);
 	(void)snprintf(count, sizeof count, "%zu", new->config->service_count);
 	log_event(r->log, "reloaded", "services", count, NULL);
 	manager_ready("runs");
@@ -304,46 +312,6 @@ static bool init_loop(struct relay *r)
 	return watchdog_ms == 0 || uv_timer_start(&r->watchdog, on_watchdog, 0, watchdog_ms) == 0;
 }
 
-static bool write_pid(const char *path, struct failure *f)
-{
-	FILE *out = path != NULL ? fopen(path, "w") : NULL;
-	bool is_written;
-
-	if (path == NULL)
-		return true;
-	is_written = out != NULL && fprintf(out, "%ld\n", (long)getpid()) > 0;
-	if (out != NULL && fclose(out) != 0)
-		is_written = false;
-	if (!is_written)
-		failure_set(f, "pid: cannot write %s: %s", path, strerror(errno));
-	return is_written;
-}
-
-/* Numbers are allowed, as in stunnel. */
-static bool set_group(const char *name, struct failure *f)
-{
-	const struct group *g = name != NULL ? getgrnam(name) : NULL;
-	gid_t gid = g != NULL ? g->gr_gid : name != NULL ? (gid_t)strtoul(name, NULL, 10) : 0;
-
-	if (name == NULL || (gid != 0 && setgroups(1, &gid) == 0 && setgid(gid) == 0))
-		return true;
-	failure_set(f, "setgid: cannot become the group %s: %s", name,
-	            gid == 0 ? "there is none of that name" : strerror(errno));
-	return false;
-}
-
-static bool set_user(const char *name, struct failure *f)
-{
-	const struct passwd *p = name != NULL ? getpwnam(name) : NULL;
-	uid_t uid = p != NULL ? p->pw_uid : name != NULL ? (uid_t)strtoul(name, NULL, 10) : 0;
-
-	if (name == NULL || (uid != 0 && setuid(uid) == 0))
-		return true;
-	failure_set(f, "setuid: cannot become the user %s: %s", name,
-	            uid == 0 ? "there is none of that name" : strerror(errno));
-	return false;
-}
-
 static bool start_workers(struct relay *r, struct failure *f)
 {
 	r->workers = calloc(r->worker_count, sizeof(struct worker *));
@@ -365,6 +333,7 @@ static bool start_workers(struct relay *r, struct failure *f)
 			return false;
 		}
 	}
+	atomic_store(&r->is_running, true);
 	return true;
 }
 
@@ -391,7 +360,7 @@ static void tell_start(struct relay *r)
 	          limit, NULL);
 }
 
-/* Everything that may fail, in the order in which rights are given up. */
+/* Everything that may fail, in the order in which rights are given up; nobody is taken before. */
 static bool start(struct relay *r, struct failure *f)
 {
 	const struct relay_config *c = r->setup->config;
@@ -400,9 +369,12 @@ static bool start(struct relay *r, struct failure *f)
 		failure_set(f, "cannot run the event loop: out of memory or descriptors");
 		return false;
 	}
-	if (!write_pid(c->pid_file, f) || !set_group(c->set_group, f) || !set_user(c->set_user, f))
+	if (!start_admin(r, f))
 		return false;
-	return start_workers(r, f) && start_admin(r, f);
+	r->has_pid_file = c->pid_file != NULL && identity_write_pid(c->pid_file, f);
+	if (c->pid_file != NULL && !r->has_pid_file)
+		return false;
+	return identity_become(c->set_user, c->set_group, f) && start_workers(r, f);
 }
 
 static uint64_t count_abandoned(const struct relay *r)
@@ -433,8 +405,19 @@ static void end(struct relay *r)
 	(void)uv_run(&r->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&r->loop);
 	setup_unlink_paths(r->setup, NULL);
-	if (r->setup->config->pid_file != NULL)
-		(void)unlink(r->setup->config->pid_file);
+	if (r->has_pid_file)
+		identity_remove_pid(r->setup->config->pid_file);
+}
+
+/* What nobody asks for is closed, for connections would wait there for ever. */
+static void take_metrics_socket(struct relay *r)
+{
+	const struct relay_config *c = r->setup->config;
+
+	r->metrics_fd = c->has_metrics ? manager_socket(&c->metrics, "metrics") : -1;
+	if (manager_close_rest() > 0)
+		log_event(r->log, "warning", "reason",
+		          "a socket was handed over that no service accepts on", NULL);
 }
 
 static enum relay_result run(struct relay *r, struct failure *f)
@@ -468,9 +451,7 @@ static enum relay_result check(struct relay_config *config, struct failure *f)
 
 enum relay_result relay_run(const struct relay_command *command, struct failure *f)
 {
-	struct relay r = { .command = command,
-		           .process = { .started_s = (uint64_t)time(NULL),
-		                        .version = command->version } };
+	struct relay r = { .command = command, .started_s = (uint64_t)time(NULL) };
 	struct relay_config *config = read_config(command, 0, f);
 	enum relay_result result;
 
@@ -488,11 +469,7 @@ enum relay_result relay_run(const struct relay_command *command, struct failure 
 	r.setup = setup_new(config, NULL, r.worker_count, f);
 	result = RELAY_FAILED;
 	if (r.setup != NULL) {
-		size_t rest = manager_close_rest();
-
-		if (rest > 0)
-			log_event(r.log, "warning", "reason",
-			          "a socket was handed over that no service accepts on", NULL);
+		take_metrics_socket(&r);
 		result = run(&r, f);
 		setup_unref(r.setup);
 	}

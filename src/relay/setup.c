@@ -151,9 +151,13 @@ static bool listen_for_all(struct setup *setup, const struct setup *old, struct 
 	for (size_t i = 0; stands && i < count && setup->workers > 0; i++)
 		if (setup->services[i].service->sni_of == NULL)
 			stands = listen_for(setup, &setup->services[i], old, &is_new[i], f);
-	for (size_t i = 0; !stands && is_new != NULL && i < count; i++)
-		if (is_new[i])
-			close_sockets(&setup->services[i], setup->workers);
+	for (size_t i = 0; !stands && is_new != NULL && i < count; i++) {
+		if (!is_new[i])
+			continue;
+		close_sockets(&setup->services[i], setup->workers);
+		if (setup->services[i].owns_path)
+			(void)unlink(setup->services[i].service->accept.path);
+	}
 	free(is_new);
 	return stands;
 }

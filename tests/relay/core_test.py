@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """core: what a session, a worker and the process owe an operator: backends that fail in every phase, ends that come at once, limits."""
 import os
+import pwd
 import signal
 import socket
 import ssl
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 import unittest
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import rig
@@ -152,6 +154,74 @@ class Limits(unittest.TestCase):
             self.assertEqual(second.recv(3), b"yes")
 
 
+# As the manager does it: sockets from 3 on, for the process that the program becomes.
+HANDING = """
+import os, socket, sys
+port, name = sys.argv[1:3]
+listener = socket.create_server(("127.0.0.1", int(port)))
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES=name)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+
+
+class Process(unittest.TestCase):
+    def setUp(self):
+        self.folder = tap.temp_dir(self)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def refused(self, *flags):
+        """A relay that does not start; what it says."""
+        done = tap.run([rig.LASTWORD, "relay", "--connect", "tcp:127.0.0.1:9", *flags])
+        self.assertEqual(done.returncode, 3, done.stderr)
+        return done.stderr.decode()
+
+    def test_serves_metrics_on_a_socket_that_was_handed_over(self):
+        port = tap.free_port()
+        relay = Relay(self, "--accept", "tcp:127.0.0.1:0", "--connect", "tcp:127.0.0.1:9", "--metrics", "127.0.0.1:%d" % port,
+                      within=[sys.executable, "-c", HANDING, port, "metrics"])
+        self.assertEqual(relay.place("metrics"), "127.0.0.1:%d" % port)
+        with urllib.request.urlopen("http://127.0.0.1:%d/ready" % port, timeout=10) as answer:
+            self.assertEqual(answer.read(), b"ready\n")
+        self.assertNotIn("no service accepts", relay.process.err.decode())
+
+    def test_that_does_not_start_leaves_no_path(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            place = "127.0.0.1:%d" % taken.getsockname()[1]
+            said = self.refused("--accept", "unix:" + self.path("front"), "--metrics", place, "--pid", self.path("pid"))
+            self.assertIn("cannot listen on " + place, said)
+            config = servers.write(self.folder, "two.conf", "connect = tcp:127.0.0.1:9\n[a]\naccept = unix:%s\n[b]\naccept = tcp:%s\n" % (
+                self.path("front"), place))
+            self.assertIn("cannot listen on " + place, tap.run([rig.LASTWORD, "relay", config]).stderr.decode())
+        self.assertEqual(os.listdir(self.folder), ["two.conf"])
+
+    def test_that_does_not_start_leaves_anothers_pid_file_alone(self):
+        flags = ["--accept", "tcp:127.0.0.1:%d" % tap.free_port(), "--pid", self.path("pid"), "--metrics", "127.0.0.1:%d" % tap.free_port()]
+        relay = Relay(self, "--connect", "tcp:127.0.0.1:9", *flags)
+        self.refused(*flags)
+        with open(self.path("pid"), encoding="ascii") as written:
+            self.assertEqual(int(written.read()), relay.pid)
+        relay.end()
+        self.assertFalse(os.path.exists(self.path("pid")))
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root becomes somebody else")
+    def test_that_becomes_a_user_keeps_no_group_of_roots(self):
+        relay = Relay(self, "--accept", "tcp:127.0.0.1:0", "--connect", "tcp:127.0.0.1:9", "--setuid", "nobody")
+        nobody = pwd.getpwnam("nobody")
+        with open("/proc/%d/status" % relay.pid, encoding="ascii") as status:
+            rows = dict(line.split(":", 1) for line in status)
+        self.assertEqual(rows["Uid"].split(), [str(nobody.pw_uid)] * 4)
+        self.assertEqual(rows["Gid"].split(), [str(nobody.pw_gid)] * 4)
+        self.assertNotIn("0", rows["Groups"].split())
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root becomes somebody else")
+    def test_becomes_nobody_by_a_number_that_is_none(self):
+        self.assertIn("there is none of that name", self.refused("--accept", "tcp:127.0.0.1:0", "--setuid", "33x"))
+
+
 class Drain(unittest.TestCase):
     def relay(self, *flags, port=None, **options):
         port = port or Answerer(self).port
@@ -168,6 +238,16 @@ class Drain(unittest.TestCase):
             with self.assertRaises(ConnectionResetError):
                 client.recv(1)
         self.assertEqual(relay.wait_connection().outcome, "abandoned")
+
+    def test_a_connection_that_said_nothing_is_no_connection_cut_off(self):
+        folder = tap.temp_dir(self)
+        certificate = servers.Certificate(folder)
+        relay = Relay(self, "--accept", "tls:127.0.0.1:0", "--connect", "tcp:127.0.0.1:%d" % Answerer(self).port,
+                      "--cert", certificate.certificate, "--key", certificate.key, "--drain", "1")
+        with socket.create_connection(("127.0.0.1", relay.port())):
+            relay.signal(signal.SIGTERM)
+            self.assertEqual(relay.process.wait(10), 0)
+        self.assertNotIn("action=", relay.process.err.decode())
 
     def test_connections_that_are_over_in_the_queue_do_not_end_it_before_those_behind_them(self):
         folder = tap.temp_dir(self)
