@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum { KEY_CHECK = 256, KEY_FIRST };
 
@@ -128,6 +129,7 @@ static int run(const struct verb *verb, int argc, char **argv)
 	struct relay_command command;
 	struct failure failure = { "" };
 	enum relay_result result;
+	bool is_outlived;
 
 	if (s.flags == NULL) {
 		cli_complain("out of memory");
@@ -139,10 +141,12 @@ static int run(const struct verb *verb, int argc, char **argv)
 		                          .flag_count = s.count,
 		                          .checks_only = s.checks_only,
 		                          .version = LASTWORD_VERSION };
-	result = relay_run(&command, &failure);
+	result = relay_run(&command, &failure, &is_outlived);
 	if (failure.sentence[0] != '\0')
 		cli_complain("%s", failure.sentence);
 	free(s.flags);
+	if (is_outlived)
+		_exit(status_of(result)); /* exit() would wait for the look-up */
 	return status_of(result);
 }
 

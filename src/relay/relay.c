@@ -387,26 +387,33 @@ static uint64_t count_abandoned(const struct relay *r)
 }
 
 /* Workers that run must be told before they can be joined. */
-static void end_workers(struct relay *r)
+static bool end_workers(struct relay *r)
 {
+	bool are_gone = true;
+
 	for (unsigned i = 0; r->workers != NULL && i < r->worker_count; i++)
 		worker_drain(r->workers[i], 0);
 	for (unsigned i = 0; r->workers != NULL && i < r->worker_count; i++)
-		worker_join(r->workers[i]);
+		are_gone &= worker_join(r->workers[i]);
 	free(r->workers);
+	return are_gone;
 }
 
-static void end(struct relay *r)
+/* False: a look-up outlives it. */
+static bool end(struct relay *r)
 {
+	bool are_gone;
+
 	if (r->admin != NULL)
 		admin_stop(r->admin);
-	end_workers(r);
+	are_gone = end_workers(r);
 	uv_walk(&r->loop, close_handle, NULL);
 	(void)uv_run(&r->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&r->loop);
 	setup_unlink_paths(r->setup, NULL);
 	if (r->has_pid_file)
 		identity_remove_pid(r->setup->config->pid_file);
+	return are_gone;
 }
 
 /* What nobody asks for is closed, for connections would wait there for ever. */
@@ -420,7 +427,7 @@ static void take_metrics_socket(struct relay *r)
 		          "a socket was handed over that no service accepts on", NULL);
 }
 
-static enum relay_result run(struct relay *r, struct failure *f)
+static enum relay_result run(struct relay *r, struct failure *f, bool *is_outlived)
 {
 	enum relay_result result = RELAY_FAILED;
 
@@ -432,7 +439,7 @@ static enum relay_result run(struct relay *r, struct failure *f)
 		result = count_abandoned(r) > 0 ? RELAY_ABANDONED : RELAY_DONE;
 		log_event(r->log, "ended", NULL);
 	}
-	end(r);
+	*is_outlived = !end(r);
 	return result;
 }
 
@@ -449,12 +456,14 @@ static enum relay_result check(struct relay_config *config, struct failure *f)
 	return RELAY_DONE;
 }
 
-enum relay_result relay_run(const struct relay_command *command, struct failure *f)
+enum relay_result relay_run(const struct relay_command *command, struct failure *f,
+                            bool *is_outlived)
 {
 	struct relay r = { .command = command, .started_s = (uint64_t)time(NULL) };
 	struct relay_config *config = read_config(command, 0, f);
 	enum relay_result result;
 
+	*is_outlived = false;
 	if (config == NULL)
 		return RELAY_USAGE;
 	if (command->checks_only)
@@ -470,7 +479,7 @@ enum relay_result relay_run(const struct relay_command *command, struct failure 
 	result = RELAY_FAILED;
 	if (r.setup != NULL) {
 		take_metrics_socket(&r);
-		result = run(&r, f);
+		result = run(&r, f, is_outlived);
 		setup_unref(r.setup);
 	}
 	log_close(r.log);

@@ -23,8 +23,10 @@ enum relay_result {
 
 /*
  * Runs until it is told to end.  Every place it listens on is a line on standard output, then
- * nothing more goes there.
+ * nothing more goes there.  `*is_outlived`: the look-up of a name is still under way, and exit(3)
+ * would wait for it; _exit(2) does not.
  */
-LW_MUST_CHECK enum relay_result relay_run(const struct relay_command *command, struct failure *f);
+LW_MUST_CHECK enum relay_result relay_run(const struct relay_command *command, struct failure *f,
+                                          bool *is_outlived);
 
 #endif

@@ -460,6 +460,7 @@ static void look_for_end(struct worker *w)
 		on_closer_gone(w);
 	poller_free(w->host.scratch.poller);
 	w->host.scratch.poller = NULL;
+	uv_stop(&w->loop); /* look-ups may be under way, whose answers nobody waits for */
 }
 
 static void *run(void *context)
@@ -486,7 +487,27 @@ static bool init_loop(struct worker *w)
 	return true;
 }
 
-static void free_worker(struct worker *w)
+static void count_handle(uv_handle_t *handle, void *context)
+{
+	(void)handle;
+	(*(size_t *)context)++;
+}
+
+/* Lets all handles go, without waiting for look-ups of names. */
+static void empty_loop(struct worker *w)
+{
+	size_t handles;
+
+	uv_walk(&w->loop, on_handle, NULL);
+	do {
+		(void)uv_run(&w->loop, UV_RUN_NOWAIT); /* and look-ups that were cancelled */
+		handles = 0;
+		uv_walk(&w->loop, count_handle, &handles);
+	} while (handles > 0);
+}
+
+/* False: a look-up is under way, and keeps the loop it belongs to. */
+static bool free_worker(struct worker *w)
 {
 	struct generation *current = w->current;
 
@@ -495,13 +516,14 @@ static void free_worker(struct worker *w)
 	if (current != NULL)
 		generation_free(current);
 	poller_free(w->host.scratch.poller);
-	uv_walk(&w->loop, on_handle, NULL);
-	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
-	(void)uv_loop_close(&w->loop);
+	empty_loop(w);
 	lw_closer_free(w->host.closer);
 	free(w->host.scratch.bytes);
 	(void)pthread_mutex_destroy(&w->lock);
+	if (uv_loop_close(&w->loop) != 0)
+		return false;
 	free(w);
+	return true;
 }
 
 static bool init_host(struct worker *w)
@@ -536,7 +558,7 @@ struct worker *worker_start(const struct worker_options *o, struct failure *f)
 	if (init_host(w) && pthread_create(&w->thread, NULL, run, w) == 0)
 		return w;
 	failure_set(f, "cannot start worker %u: out of memory, descriptors or threads", o->index);
-	free_worker(w);
+	(void)free_worker(w); /* nothing was looked up yet */
 	return NULL;
 }
 
@@ -582,8 +604,8 @@ bool worker_is_alive(struct worker *w)
 	return is_alive;
 }
 
-void worker_join(struct worker *w)
+bool worker_join(struct worker *w)
 {
 	(void)pthread_join(w->thread, NULL);
-	free_worker(w);
+	return free_worker(w);
 }

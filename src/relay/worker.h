@@ -39,7 +39,10 @@ const struct metrics *worker_metrics(const struct worker *w);
 /* Whether its loop has turned lately: asks, and tells what became of the last asking. */
 bool worker_is_alive(struct worker *w);
 
-/* Waits for the thread, which must have drained, and frees it. */
-void worker_join(struct worker *w);
+/*
+ * Waits for the thread, which must have drained, and frees it.  False: the look-up of a name is
+ * under way, for which nobody waits; it keeps what it needs, and the process is to end.
+ */
+LW_MUST_CHECK bool worker_join(struct worker *w);
 
 #endif

@@ -24,6 +24,16 @@ def wait_until(is_so, seconds=10):
         threading.Event().wait(0.02)
 
 
+def with_files(case, files):
+    """A command that runs another where these files of the system's say what is given here."""
+    folder = tap.temp_dir(case)
+    mounts = "".join("mount --bind %s %s; " % (servers.write(folder, path.replace("/", "-"), text), path) for path, text in files.items())
+    within = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]), "sh", "-ec", mounts + "exec \"$@\"", "sh"]
+    if tap.run([*within, "true"]).returncode != 0:
+        case.skipTest("no mount namespace here")
+    return within
+
+
 class Answerer:
     """A plain server: answers a line with its name, then ends."""
 
@@ -109,12 +119,7 @@ class Backends(unittest.TestCase):
         self.assertEqual(self.ask(relay.port()), b"go\n")
 
     def test_each_address_of_a_name_has_its_own_time(self):
-        hosts = servers.write(self.folder, "hosts", "127.0.0.1 localhost\n127.0.0.2 twice\n127.0.0.3 twice\n")
-        within = ["unshare", "--mount", "sh", "-ec", "mount --bind %s /etc/hosts; exec \"$@\"" % hosts, "sh"]
-        if os.geteuid() != 0:
-            within[1:1] = ["--user", "--map-root-user"]
-        if tap.run(within + ["getent", "ahosts", "twice"]).returncode != 0:
-            self.skipTest("no mount namespace here")
+        within = with_files(self, {"/etc/hosts": "127.0.0.1 localhost\n127.0.0.2 twice\n127.0.0.3 twice\n"})
         for silent, good in (("127.0.0.2", "127.0.0.3"), ("127.0.0.3", "127.0.0.2")):
             with self.subTest(silent=silent), socket.create_server((silent, 0), backlog=0) as full, \
                     socket.create_server((good, full.getsockname()[1])) as listener, \
@@ -238,6 +243,22 @@ class Drain(unittest.TestCase):
             with self.assertRaises(ConnectionResetError):
                 client.recv(1)
         self.assertEqual(relay.wait_connection().outcome, "abandoned")
+
+    def test_a_name_server_that_is_silent_does_not_hold_the_end_up(self):
+        name_server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(name_server.close)
+        try:
+            name_server.bind(("127.0.0.53", 53))
+        except PermissionError:
+            self.skipTest("only root is a name server")
+        within = with_files(self, {"/etc/resolv.conf": "nameserver 127.0.0.53\noptions timeout:30 attempts:2\n",
+                                   "/etc/nsswitch.conf": "hosts: files dns\n"})
+        relay = Relay(self, "--accept", "tcp:127.0.0.1:0", "--connect", "tcp:silent.example.org:9", "--drain", "1", within=within)
+        with socket.create_connection(("127.0.0.1", relay.port())):
+            self.assertIn(b"silent", name_server.recv(1000))
+            relay.signal(signal.SIGTERM)
+            self.assertEqual(relay.process.wait(10), 1)
+        self.assertIn("ended", relay.process.err.decode())
 
     def test_a_connection_that_said_nothing_is_no_connection_cut_off(self):
         folder = tap.temp_dir(self)
