@@ -173,6 +173,8 @@ static void rest(struct couple *c, bool moved)
 		arm_timer(c, couple_end_at_ms(c, now));
 	else
 		arm_timer(c, idle_at_ms(c));
+	if (c->cause == COUPLE_RUNS && couple_fresh_until_ms(c) > now)
+		arm_timer(c, couple_fresh_until_ms(c));
 }
 
 /* Bounded, so that others on the loop have their turn. */

@@ -78,8 +78,9 @@ LW_MUST_CHECK struct couple *couple_new(uv_loop_t *loop, struct endpoint *front,
                                         void *context);
 
 /*
- * Ends as soon as both directions are between messages (at once, where they are), properly; a
- * couple that never is goes on until couple_stop().
+ * Ends as soon as both directions are between messages (at once, where they are), properly; one
+ * where nothing was said is that a second after its beginning.  A couple that never is goes on
+ * until couple_stop().
  */
 void couple_drain(struct couple *c);
 

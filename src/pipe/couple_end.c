@@ -9,7 +9,7 @@
  */
 #include "pipe/couple_inside.h"
 
-enum { PAUSE_MIN_MS = 1, PAUSE_MAX_MS = 50, UNWATCHED_MS = 20, READS_A_TURN = 4 };
+enum { PAUSE_MIN_MS = 1, PAUSE_MAX_MS = 50, UNWATCHED_MS = 20, FRESH_MS = 1000, READS_A_TURN = 4 };
 
 static bool is_expired(const struct couple *c)
 {
@@ -39,12 +39,27 @@ static bool is_all_said(const struct couple *c)
 	return is_said(&c->up) && is_said(&c->down);
 }
 
-bool couple_is_between(const struct couple *c)
+static bool is_unused(const struct couple *c)
 {
 	const struct half *up = &c->up, *down = &c->down;
-	bool is_unused = up->moved == 0 && down->moved == 0 && !is_waiting(up) && !is_waiting(down);
 
-	return is_unused || is_all_said(c);
+	return up->moved == 0 && down->moved == 0 && !is_waiting(up) && !is_waiting(down);
+}
+
+bool couple_is_between(const struct couple *c)
+{
+	return is_unused(c) || is_all_said(c);
+}
+
+uint64_t couple_fresh_until_ms(const struct couple *c)
+{
+	return c->is_draining && is_unused(c) ? c->moved_at_ms + FRESH_MS : 0;
+}
+
+static bool is_drained(const struct couple *c)
+{
+	return c->is_draining && !c->front.may_read && !c->back.may_read && couple_is_between(c) &&
+	       couple_now_ms(c) >= couple_fresh_until_ms(c);
 }
 
 /* We end of our own accord, and nothing is lost by that.  Silence is nobody's accord: whoever holds
@@ -160,7 +175,7 @@ bool couple_decide(struct couple *c)
 		couple_begin_end(c, COUPLE_BOTH_ENDED);
 	else if (up->outcome == HELD && couple_is_between(c)) /* there is no answer to be cut */
 		couple_begin_end(c, COUPLE_BOTH_ENDED);
-	else if (c->is_draining && !c->front.may_read && !c->back.may_read && couple_is_between(c))
+	else if (is_drained(c))
 		couple_begin_end(c, COUPLE_DRAINED);
 	else if (down->outcome == HELD && up->phase == MOVING && !c->closes_front)
 		return prepare_front(c);

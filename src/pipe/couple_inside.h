@@ -101,6 +101,9 @@ void half_end(struct couple *c, struct half *h, enum half_ending ending);
 /* What was said both ways is complete, and nothing is on its way. */
 bool couple_is_between(const struct couple *c);
 
+/* While it drains: whoever has only just come is about to speak, and is waited for.  0: not so. */
+uint64_t couple_fresh_until_ms(const struct couple *c);
+
 void couple_begin_end(struct couple *c, enum couple_cause cause);
 
 /* Whether all is to end now; called after every turn.  True: another turn has something to do. */

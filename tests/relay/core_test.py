@@ -55,9 +55,11 @@ class Answerer:
     def serve(self, connection):
         with connection:
             try:
-                while not connection.recv(100).endswith(b"\n"):
-                    pass
-                connection.sendall(self.name)
+                piece = b"."
+                while piece and not piece.endswith(b"\n"):
+                    piece = connection.recv(100)
+                if piece:
+                    connection.sendall(self.name)
             except OSError:
                 pass
 
@@ -243,6 +245,24 @@ class Drain(unittest.TestCase):
             with self.assertRaises(ConnectionResetError):
                 client.recv(1)
         self.assertEqual(relay.wait_connection().outcome, "abandoned")
+
+    def test_who_has_only_just_come_is_still_heard(self):
+        relay = self.relay()
+        with socket.create_connection(("127.0.0.1", relay.port()), timeout=20) as client:
+            relay.signal(signal.SIGTERM)
+            wait_until(lambda: not tap.is_listening(relay.port()))
+            threading.Event().wait(0.1)  # as far away as that
+            client.sendall(b"go\n")
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(client.makefile("rb").read(), b"yes")
+        self.assertEqual(relay.process.wait(10), 0)
+
+    def test_who_says_nothing_does_not_hold_the_end_up(self):
+        relay = self.relay("--drain", "40")
+        with socket.create_connection(("127.0.0.1", relay.port()), timeout=20) as client:
+            relay.signal(signal.SIGTERM)
+            self.assertEqual(client.recv(1), b"")
+        self.assertEqual(relay.process.wait(10), 0)
 
     def test_a_name_server_that_is_silent_does_not_hold_the_end_up(self):
         name_server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
