@@ -209,6 +209,15 @@ static bool tls_is_complete(const struct endpoint *e)
 	return verdict.complete;
 }
 
+/* What writing waits for.  What was in its way may have left since, with a read: then it waits for
+ * nothing, and the next event is at once. */
+static unsigned output_events(const struct endpoint_tls *t, unsigned interest)
+{
+	unsigned events = lw_events(t->stream, interest);
+
+	return events == 0 && interest != 0 ? LW_EVENT_WRITABLE : events;
+}
+
 /* A stream that was not read until it said "again" cannot know what reading waits for. */
 static void tls_watches(const struct endpoint *e, unsigned interest, struct endpoint_watch w[2])
 {
@@ -219,7 +228,7 @@ static void tls_watches(const struct endpoint *e, unsigned interest, struct endp
 		events = lw_events(t->stream, interest & LW_INTEREST_READ);
 		if ((interest & LW_INTEREST_READ) != 0 && events == 0 && !e->has_more)
 			events = LW_EVENT_READABLE;
-		events |= lw_events(t->stream, interest & LW_INTEREST_WRITE);
+		events |= output_events(t, interest & LW_INTEREST_WRITE);
 	}
 	w[0] = (struct endpoint_watch){ t->fd, events, false };
 	w[1] = (struct endpoint_watch){ -1, 0, false };
