@@ -3,6 +3,8 @@
  */
 #include "relay/config.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +69,28 @@ struct relay_config *relay_config_read(const char *file, const struct relay_flag
 		return c;
 	relay_config_free(c);
 	return NULL;
+}
+
+bool relay_config_warn(struct relay_config *c, struct failure *f, const char *format, ...)
+{
+	struct relay_list warnings = { 0 };
+	bool has_memory = true;
+	char text[512], *copy;
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	for (const char *const *w = c->warnings; *w != NULL; w++)
+		has_memory = has_memory && relay_list_add(c->arena, &warnings, *w);
+	copy = relay_arena_copy(c->arena, text, strlen(text));
+	if (!has_memory || copy == NULL || !relay_list_add(c->arena, &warnings, copy) ||
+	    !relay_list_add(c->arena, &warnings, NULL)) {
+		failure_set(f, "out of memory");
+		return false;
+	}
+	c->warnings = warnings.items;
+	return true;
 }
 
 void relay_config_free(struct relay_config *c)

@@ -129,6 +129,10 @@ LW_MUST_CHECK struct relay_config *relay_config_read(const char *file,
                                                      const struct relay_flag *flags,
                                                      size_t flag_count, struct failure *f);
 
+/* Adds to `warnings`.  False with a sentence: out of memory. */
+LW_MUST_CHECK bool relay_config_warn(struct relay_config *c, struct failure *f, const char *format,
+                                     ...) __attribute__((format(printf, 3, 4)));
+
 void relay_config_free(struct relay_config *c);
 
 /* "tls:127.0.0.1:8443", "unix:/run/x"; writes at most `cap` bytes, and returns `buf`. */

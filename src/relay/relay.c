@@ -47,10 +47,10 @@ struct relay {
 /* ---- the configuration */
 
 /* As many as the administrator allows; two descriptors a connection. */
-static size_t connections_allowed(unsigned workers)
+static size_t connections_allowed(const struct relay_config *c, unsigned workers)
 {
 	struct rlimit limit;
-	size_t ours = DESCRIPTORS_OF_OURS + (size_t)workers * DESCRIPTORS_A_WORKER;
+	size_t ours = DESCRIPTORS_OF_OURS + workers * (DESCRIPTORS_A_WORKER + c->service_count);
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return 0;
@@ -73,15 +73,35 @@ static unsigned workers_of(const struct relay_config *c)
 	return processors > 0 ? (unsigned)processors : 1;
 }
 
+/*
+ * No more connections than there are descriptors for: one that was taken and then had none for its
+ * backend would fail, where it could have waited.
+ */
+static bool limit_connections(struct relay_config *c, unsigned workers, struct failure *f)
+{
+	const size_t wished = c->max_connections;
+	const size_t allowed = connections_allowed(c, workers > 0 ? workers : workers_of(c));
+
+	if (wished > 0 && (allowed == 0 || wished <= allowed))
+		return true;
+	c->max_connections = allowed;
+	return wished == 0 ||
+	       relay_config_warn(c, f,
+	                         "maxConnections: the limit of open files allows %zu, at two "
+	                         "descriptors a connection; raise LimitNOFILE",
+	                         allowed);
+}
+
 static struct relay_config *read_config(const struct relay_command *command, unsigned workers,
                                         struct failure *f)
 {
 	struct relay_config *c =
 	    relay_config_read(command->file, command->flags, command->flag_count, f);
 
-	if (c != NULL && c->max_connections == 0)
-		c->max_connections = connections_allowed(workers > 0 ? workers : workers_of(c));
-	return c;
+	if (c == NULL || limit_connections(c, workers, f))
+		return c;
+	relay_config_free(c);
+	return NULL;
 }
 
 /* ---- metrics and readiness, asked by the admin port's thread */

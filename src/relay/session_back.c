@@ -83,13 +83,30 @@ enum step session_choose(struct session *s)
 }
 
 /* Each address has its own time; that of a handshake begins when the connection stands. */
+/* We lack something, and the backend cannot help it. */
+static bool is_our_own(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static enum step judge_failed_dial(struct session *s)
+{
+	struct opening_state *o = s->opening;
+	char place[320];
+
+	dial_explain_place(&o->dial, backend_text(s, place, sizeof place), &o->failure);
+	if (!is_our_own(o->dial.error))
+		return pass_over(s);
+	METRICS_ADD(s->host->metrics->accept_errors, 1);
+	return session_fail(s, OUTCOME_FAILED, "%s", o->failure.sentence);
+}
+
 enum step session_dial(struct session *s)
 {
 	struct opening_state *o = s->opening;
 	const bool is_under_way = dial_descriptor(&o->dial) >= 0;
 	const unsigned tried = o->dial.tried; /* the next address may get the same descriptor */
 	enum dial_status status;
-	char place[320];
 
 	session_unwatch(s); /* the dial closes what failed */
 	if (is_under_way && session_now_ms() >= o->dial_until_ms)
@@ -101,10 +118,8 @@ enum step session_dial(struct session *s)
 		o->until_ms = o->dial_until_ms;
 		return session_wait(s, dial_descriptor(&o->dial), LW_EVENT_WRITABLE);
 	}
-	if (status == DIAL_FAILED) {
-		dial_explain_place(&o->dial, backend_text(s, place, sizeof place), &o->failure);
-		return pass_over(s);
-	}
+	if (status == DIAL_FAILED)
+		return judge_failed_dial(s);
 	s->back.fd = dial_take(&o->dial);
 	o->until_ms = session_now_ms() + session_service(s)->busy_timeout_ms;
 	return STEP_NEXT;
