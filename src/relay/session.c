@@ -139,19 +139,25 @@ enum step session_attach(struct session *s, struct session_leg *leg)
 	return STEP_NEXT;
 }
 
-void session_end_leg(struct session_leg *leg)
+/* All is said there: the peer learns of it now, a reset included. */
+static void hang_up(struct session_leg *leg)
 {
 	if (leg->stream != NULL && !leg->has_verdict) {
 		lw_verdict(leg->stream, &leg->verdict);
 		leg->has_verdict = true;
 	}
-	lw_free(leg->stream);
-	SSL_free(leg->ssl);
 	if (leg->fd >= 0)
 		(void)close(leg->fd);
+	leg->fd = -1;
+}
+
+void session_end_leg(struct session_leg *leg)
+{
+	hang_up(leg);
+	lw_free(leg->stream);
+	SSL_free(leg->ssl);
 	leg->stream = NULL;
 	leg->ssl = NULL;
-	leg->fd = -1;
 }
 
 /* ---- coupling */
@@ -293,9 +299,11 @@ static void forget_session(struct session *s)
 /* Over, unless the closer still has something to tell. */
 static void end_session(struct session *s)
 {
+	session_free_opening(s);
+	hang_up(&s->front); /* nothing, where it is with the closer */
+	hang_up(&s->back);
 	if (s->front.is_with_closer || s->back.is_with_closer)
 		return;
-	session_free_opening(s);
 	session_tell(s);
 	session_end_leg(&s->front);
 	session_end_leg(&s->back);

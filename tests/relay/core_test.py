@@ -264,6 +264,26 @@ class Drain(unittest.TestCase):
             self.assertEqual(client.recv(1), b"")
         self.assertEqual(relay.process.wait(10), 0)
 
+    def test_a_backend_is_cut_off_without_waiting_for_the_client_to_close(self):
+        certificate = servers.Certificate(tap.temp_dir(self))
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        relay = Relay(self, "--accept", "tls:127.0.0.1:0", "--connect", "tcp:127.0.0.1:%d" % listener.getsockname()[1],
+                      "--cert", certificate.certificate, "--key", certificate.key, "--drain", "1")
+        context = ssl.create_default_context(cafile=certificate.certificate)
+        raw = socket.create_connection(("127.0.0.1", relay.port()), timeout=20)
+        with context.wrap_socket(raw, server_hostname="localhost", suppress_ragged_eofs=False) as client:
+            client.sendall(b"half a question")
+            backend, _ = listener.accept()
+            with backend:
+                backend.recv(100)
+                backend.shutdown(socket.SHUT_WR)
+                self.assertEqual(client.recv(1), b"")
+                relay.signal(signal.SIGTERM)
+                backend.settimeout(3.5)
+                with self.assertRaises(ConnectionResetError):
+                    backend.recv(1)
+
     def test_a_name_server_that_is_silent_does_not_hold_the_end_up(self):
         name_server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(name_server.close)
