@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FAREWELL_MS = 2000 };
+enum { FAREWELL_MS = 2000, FAREWELL_PAUSE_MS = 20 };
 
 /* ---- phases */
 
@@ -343,48 +343,80 @@ void session_closed(const struct lw_closed *closed)
 		end_session(leg->session);
 }
 
-/* A connection that came to nothing: the client's end must not look like one. */
-static bool say_farewell(struct session *s)
+/* Until `at_ms`, or the end of the farewell.  True: that could not be. */
+static bool wait_until(struct session *s, uint64_t at_ms, int fd, unsigned events)
 {
 	struct opening_state *o = s->opening;
+
+	o->until_ms = at_ms < s->farewell_until_ms ? at_ms : s->farewell_until_ms;
+	return session_wait(s, fd, events) != STEP_WAIT;
+}
+
+/* True: it is said, or can be said no more. */
+static bool say_alert(struct session *s)
+{
 	struct lw_stream *stream = s->front.stream;
+	const uint64_t now = session_now_ms();
 	struct lw_verdict v;
 	enum lw_status status;
 	unsigned events;
 	int timeout_ms;
 
-	if (stream == NULL || o == NULL || session_now_ms() >= s->farewell_until_ms)
-		return true;
 	lw_verdict(stream, &v);
 	status = v.version == LW_VERSION_UNKNOWN ? lw_close(stream) : lw_abort(stream);
 	if (status != LW_AGAIN)
 		return true;
 	events = lw_events(stream, 0);
-	timeout_ms = events == 0 ? 0 : lw_timeout_ms(stream, session_now_ms());
-	o->until_ms = s->farewell_until_ms;
-	if (timeout_ms >= 0 && session_now_ms() + (unsigned)timeout_ms < o->until_ms)
-		o->until_ms = session_now_ms() + (unsigned)timeout_ms;
-	return session_wait(s, events != 0 ? s->front.fd : -1, events) != STEP_WAIT;
+	timeout_ms = events == 0 ? 0 : lw_timeout_ms(stream, now);
+	return wait_until(s, timeout_ms < 0 ? UINT64_MAX : now + (unsigned)timeout_ms,
+	                  events != 0 ? s->front.fd : -1, events);
 }
 
-/* A plain client sees RST, for FIN would be an end. */
-static void reset_plain_front(const struct session *s)
+/* On a Unix socket a reset needs words of the client's that nobody has read. */
+static bool show_reset(struct session *s)
+{
+	struct endpoint *e = &s->front.endpoint.base;
+
+	equip_plain(&s->front.endpoint.plain, s->front.fd);
+	return e->ops->kind != HALF_UNIX || e->ops->abort(e) != ENDPOINT_AGAIN ||
+	       wait_until(s, session_now_ms() + FAREWELL_PAUSE_MS, -1, 0);
+}
+
+static void reset_on_close(const struct session_leg *leg)
 {
 	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 
-	if (!s->front.is_tls && s->front.fd >= 0)
-		(void)setsockopt(s->front.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	if (leg->fd >= 0)
+		(void)setsockopt(leg->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
+/* A connection that came to nothing: the client's end must not look like one. */
+static bool say_farewell(struct session *s)
+{
+	if (s->opening == NULL || session_now_ms() >= s->farewell_until_ms) {
+		reset_on_close(&s->front);
+		return true;
+	}
+	if (s->front.stream != NULL)
+		return say_alert(s);
+	return s->front.is_tls || show_reset(s);
+}
+
+/* Plain peers see RST, for FIN would be an end. */
 static void begin_farewell(struct session *s)
 {
 	if (s->phase == PHASE_FAREWELL)
 		return;
 	s->phase = PHASE_FAREWELL;
 	s->farewell_until_ms = session_now_ms() + FAREWELL_MS;
-	reset_plain_front(s);
+	if (!s->front.is_tls)
+		reset_on_close(&s->front);
 	if (s->opening != NULL)
 		session_unwatch(s);
+	if (!s->back.is_tls)
+		reset_on_close(&s->back);
+	else if (s->back.stream != NULL)
+		(void)!lw_abort(s->back.stream); /* the alert leaves if it can */
 	session_end_leg(&s->back);
 }
 

@@ -3,6 +3,7 @@
 import os
 import pwd
 import signal
+import smtplib
 import socket
 import ssl
 import sys
@@ -134,6 +135,51 @@ class Backends(unittest.TestCase):
                     connection, _ = listener.accept()
                     with connection:
                         self.assertEqual(connection.recv(4), b"here")
+
+
+class Farewell(unittest.TestCase):
+    """What comes to nothing before both legs stand is no end either."""
+
+    def test_a_client_at_a_unix_socket_is_reset(self):
+        path = os.path.join(tap.temp_dir(self), "front")
+        Relay(self, "--accept", "unix:" + path, "--connect", "tcp:127.0.0.1:%d" % tap.free_port())
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            client.settimeout(0.5)
+            with self.assertRaises(TimeoutError):
+                client.recv(1)
+            client.settimeout(20)
+            client.sendall(b"hello")
+            with self.assertRaises(ConnectionResetError):
+                client.recv(1)
+
+    def test_a_client_at_a_unix_socket_that_says_nothing_is_not_kept(self):
+        path = os.path.join(tap.temp_dir(self), "front")
+        Relay(self, "--accept", "unix:" + path, "--connect", "tcp:127.0.0.1:%d" % tap.free_port())
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            client.shutdown(socket.SHUT_WR)
+            client.settimeout(10)
+            self.assertEqual(client.recv(1), b"")
+
+    def test_a_backend_that_was_told_who_comes_is_reset(self):
+        certificate = servers.Certificate(tap.temp_dir(self))
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        relay = Relay(self, "--accept", "tls:127.0.0.1:0", "--connect", "tcp:127.0.0.1:%d" % listener.getsockname()[1], "--drain", "1",
+                      "--cert", certificate.certificate, "--key", certificate.key, "--protocol", "smtp", "--proxyOut", "v1")
+        with smtplib.SMTP("127.0.0.1", relay.port(), timeout=20) as client:
+            client.starttls(context=ssl.create_default_context(cafile=certificate.certificate))
+            backend, _ = listener.accept()  # and never greets
+            with backend:
+                self.assertTrue(backend.recv(200).endswith(b"\r\n"))
+                relay.signal(signal.SIGTERM)
+                backend.settimeout(20)
+                with self.assertRaises(ConnectionResetError):
+                    backend.recv(1)
+                with self.assertRaises(ssl.SSLError):
+                    client.sock.recv(1)
+            client.close()
 
 
 class Limits(unittest.TestCase):
