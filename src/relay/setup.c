@@ -25,13 +25,23 @@ static bool is_same_place(const struct relay_place *a, const struct relay_place 
 	       strcmp(a->address.port, b->address.port) == 0;
 }
 
-static const struct setup_service *find_listening(const struct setup *old,
-                                                  const struct relay_place *place)
+/* Behind port 0 each service has a port of its own, and keeps it by its name. */
+static bool is_any_port(const struct relay_place *p)
 {
-	for (size_t i = 0; old != NULL && i < old->config->service_count; i++)
+	return p->kind != RELAY_UNIX && strcmp(p->address.port, "0") == 0;
+}
+
+static const struct setup_service *find_listening(const struct setup *old,
+                                                  const struct relay_service *service)
+{
+	for (size_t i = 0; old != NULL && i < old->config->service_count; i++) {
+		const struct relay_service *other = old->services[i].service;
+
 		if (old->services[i].listeners != NULL &&
-		    is_same_place(&old->services[i].service->accept, place))
+		    is_same_place(&other->accept, &service->accept) &&
+		    (!is_any_port(&other->accept) || strcmp(other->name, service->name) == 0))
 			return &old->services[i];
+	}
 	return NULL;
 }
 
@@ -117,7 +127,7 @@ static void count_unref(struct setup_count *c)
 static bool listen_for(struct setup *setup, struct setup_service *s, const struct setup *old,
                        bool *is_new, struct failure *f)
 {
-	const struct setup_service *before = find_listening(old, &s->service->accept);
+	const struct setup_service *before = find_listening(old, s->service);
 
 	s->count = before != NULL ? count_ref(before->count) : count_new();
 	s->listeners = calloc(setup->workers, sizeof *s->listeners);
@@ -175,7 +185,7 @@ void setup_unlink_paths(const struct setup *s, const struct setup *kept)
 {
 	for (size_t i = 0; i < s->config->service_count; i++)
 		if (s->services[i].owns_path &&
-		    find_listening(kept, &s->services[i].service->accept) == NULL)
+		    find_listening(kept, s->services[i].service) == NULL)
 			(void)unlink(s->services[i].service->accept.path);
 }
 
