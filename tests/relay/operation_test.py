@@ -245,14 +245,22 @@ class Pool(Case):
         until(lambda: self.ask(relay.port())[0] == "two" and metric(relay, "accepted_total") > 10, "some more connections")
 
 
-def metric(relay, name):
-    """A number of the metrics; `name` without its prefix, with labels."""
-    done = tap.run(["curl", "-sS", "--fail", "--max-time", str(DEADLINE), "http://%s/metrics" % relay.place("metrics")])
+def metrics(relay):
+    """The page, as text."""
+    place = relay.place("metrics")
+    words = ["--unix-socket", place, "http://localhost/metrics"] if place.startswith("/") else ["http://%s/metrics" % place]
+    done = tap.run(["curl", "-sS", "--fail", "--max-time", str(DEADLINE), *words])
     if done.returncode != 0:
         raise AssertionError(done.stderr.decode())
-    found = re.search("^lastword_relay_%s (.*)$" % re.escape(name), done.stdout.decode(), re.M)
+    return done.stdout.decode()
+
+
+def metric(relay, name):
+    """A number of the metrics; `name` without its prefix, with labels."""
+    text = metrics(relay)
+    found = re.search("^lastword_relay_%s (.*)$" % re.escape(name), text, re.M)
     if found is None:
-        raise AssertionError("no metric %s in %s" % (name, done.stdout.decode()))
+        raise AssertionError("no metric %s in %s" % (name, text))
     return float(found[1])
 
 
@@ -361,11 +369,7 @@ class Reports(Case):
         with socket.create_connection(("127.0.0.1", relay.port()), DEADLINE):
             pass
         relay.wait_connection(4)
-        path = relay.place("metrics")
-
-        def page():
-            return tap.run(["curl", "-sS", "--unix-socket", path, "http://localhost/metrics"]).stdout.decode()
-        text = until(lambda: (lambda text: text if 'outcome="probe"} 1\n' in text else None)(page()), "the probe counted")
+        text = until(lambda: (lambda text: text if 'outcome="probe"} 1\n' in text else None)(metrics(relay)), "the probe counted")
         for line in ('connections_total{outcome="whole"} 3', 'connections_total{outcome="refused"} 1', "accepted_total 5", "connections_open 0",
                      'bytes_total{direction="in"} 9', 'bytes_total{direction="out"} 42', "bytes_lost_total 0", 'handshakes_total{leg="client",result="ok"} 3',
                      'endings_total{leg="client",kind="closed"} 3', 'endings_total{leg="server",kind="closed"} 3', "laundering_prevented_total 0", "draining 0"):

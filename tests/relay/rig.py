@@ -24,9 +24,10 @@ class Line(dict):
 
 
 class Relay:
-    """One relay under way: flags, a configuration as text, or the path of a file with one; `within`: a command that becomes it."""
+    """One relay under way: flags, a configuration as text, or the path of a file with one; `within`: a command that becomes it; `line`:
+    what it says when it runs."""
 
-    def __init__(self, case, *flags, config=None, path=None, env=None, cwd=None, workers=1, within=()):
+    def __init__(self, case, *flags, config=None, path=None, env=None, cwd=None, workers=1, within=(), line=r"^started "):
         self.case, self.path = case, path
         argv = [*within, LASTWORD, "relay"]
         if config is not None:
@@ -36,7 +37,7 @@ class Relay:
         argv += [str(flag) for flag in flags]
         if "--workers" not in flags and (config is None or "workers" not in config):
             argv += ["--workers", str(workers)]
-        self.process = tap.start(case, argv, line=r"^started ", env=env, cwd=cwd)
+        self.process = tap.start(case, argv, line=line, env=env, cwd=cwd)
 
     pid = property(lambda self: self.process.pid)
 
