@@ -131,7 +131,7 @@ static enum lw_ending server_ending(const struct session *s, const struct couple
 
 static bool was_cut(const struct couple_half_report *half)
 {
-	return half->was_cut || (half->was_reported && half->ending != HALF_OPEN);
+	return half->was_cut || half->was_reported;
 }
 
 static enum outcome outcome_of_cut(const struct session_leg *leg,
