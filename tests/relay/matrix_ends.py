@@ -173,6 +173,25 @@ class Reader(Server):
         return self.wait()
 
 
+class Answerer(Server):
+    """Answers a request that its client has ended (in TLS 1.2: a whole one, for there nobody is told) with a page and its length."""
+    limit = 15
+
+    def __init__(self, scene, certificate, version, page):
+        self.page, self.waits_for_end = page, version != "1.2"
+        super().__init__(scene, "tls", certificate, version)
+
+    def meet(self, connection):
+        data, how = bytearray(), None
+        if self.waits_for_end:
+            how = read_to_end(connection, data)
+        while how is None and not is_whole(data):
+            data += connection.recv(4096)
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self.page) + self.page)
+        self.finish(Seen(how or read_to_end(connection, data), bytes(data)))
+        connection.unwrap().close()
+
+
 class Source(Server):
     """Waits for a request where it has something to say, says it, and ends."""
     limit = 15
@@ -228,12 +247,18 @@ def plain_client(port, request):
         return Seen(read_to_end(connection, data), bytes(data))
 
 
-def tls_reset(port, version):
-    """A TLS client that resets the connection when it has had its answer."""
+def strict_client(port, version):
+    """A connection of Python's to it, of that version."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     context.maximum_version = version_of(version)
-    with socket.create_connection(("127.0.0.1", port), timeout=15) as raw, context.wrap_socket(raw) as connection:
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=15), suppress_ragged_eofs=False)
+
+
+def tls_reset(port, version):
+    """A TLS client that resets the connection when it has had its answer."""
+    with strict_client(port, version) as connection:
         connection.sendall(GET)
         while not connection.recv(4096).endswith(ANSWER[-2:]):
             pass

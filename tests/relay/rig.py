@@ -60,8 +60,13 @@ class Relay:
 
     def wait_connection(self, number=1, seconds=15):
         """Waits for the `number`th line about a connection; that line."""
-        found = self.process.wait_line(r"(?:^[a-z]+ action=.*\n(?:.*\n)*?){%d}" % number, seconds)
-        return [Line(line) for line in found[0].splitlines() if " action=" in line][number - 1]
+        def told():
+            return [line for line in self.lines() if "action" in line]
+        with self.process.news:
+            self.process.news.wait_for(lambda: len(told()) >= number or not self.process.open, seconds)
+        if len(told()) < number:
+            raise AssertionError("no line of connection %d within %s s\n%s" % (number, seconds, self.process.tell()))
+        return told()[number - 1]
 
     def signal(self, number):
         os.kill(self.process.pid, number)
