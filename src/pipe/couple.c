@@ -153,8 +153,9 @@ static bool turn(struct couple *c)
 /* What waits to be done without an event of a descriptor. */
 static bool is_unsettled(const struct couple *c)
 {
-	return c->cause != COUPLE_RUNS || c->closes_front || c->up.phase == DELIVERING ||
-	       c->down.phase == DELIVERING || (c->down.outcome == HELD && c->up.phase == MOVING);
+	return c->cause != COUPLE_RUNS || c->closes_front || c->is_draining ||
+	       c->up.phase == DELIVERING || c->down.phase == DELIVERING || c->up.outcome == HELD ||
+	       c->down.outcome == HELD;
 }
 
 static void rest(struct couple *c, bool moved)
@@ -190,9 +191,7 @@ static void on_event(struct couple *c)
 			stop(c);
 			return;
 		}
-		if (moved)
-			c->moved_at_ms = couple_now_ms(c);
-		else if (c->cause == COUPLE_RUNS && couple_now_ms(c) >= idle_at_ms(c)) {
+		if (!moved && c->cause == COUPLE_RUNS && couple_now_ms(c) >= idle_at_ms(c)) {
 			couple_begin_end(c, COUPLE_IDLE);
 			moved = true;
 		}
@@ -228,7 +227,7 @@ struct couple *couple_new(uv_loop_t *loop, struct endpoint *front, struct endpoi
 	c->context = context;
 	init_leg(c, &c->front, front, &c->up, &c->down);
 	init_leg(c, &c->back, back, &c->down, &c->up);
-	c->deadline_ms = c->timer_at_ms = UINT64_MAX;
+	c->deadline_ms = c->timer_at_ms = c->looked_at = UINT64_MAX;
 	c->moved_at_ms = couple_now_ms(c);
 	(void)uv_timer_init(loop, &c->timer);
 	c->timer.data = c;

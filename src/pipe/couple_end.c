@@ -58,7 +58,7 @@ uint64_t couple_fresh_until_ms(const struct couple *c)
 
 static bool is_drained(const struct couple *c)
 {
-	return c->is_draining && !c->front.may_read && !c->back.may_read && couple_is_between(c) &&
+	return c->is_draining && couple_is_between(c) &&
 	       couple_now_ms(c) >= couple_fresh_until_ms(c);
 }
 
@@ -146,17 +146,37 @@ void couple_begin_end(struct couple *c, enum couple_cause cause)
 	c->front.e->gives_up_reading = c->back.e->gives_up_reading = is_by_choice(cause);
 }
 
-/* What the client has said by now is read first; then its leg is closed. */
-static bool prepare_front(struct couple *c)
+/* What the peers have said by now is read before we end something of our own accord. */
+static bool has_looked(struct couple *c)
 {
-	if (!c->looks_at_front) {
-		c->looks_at_front = c->front.may_read = true;
+	uint64_t moved = c->up.moved + c->down.moved;
+
+	if (c->looked_at == moved)
 		return true;
-	}
-	if (c->front.may_read && !is_waiting(&c->up))
+	c->looked_at = moved;
+	c->front.may_read = c->back.may_read = true;
+	return false;
+}
+
+/* Nothing that was cut or broke ends it: perhaps it may be ended all the same, or in part. */
+static bool decide_by_choice(struct couple *c)
+{
+	const struct half *up = &c->up, *down = &c->down;
+	bool ends_held = up->outcome == HELD && couple_is_between(c); /* no answer can be cut */
+	bool ends_drained = is_drained(c);
+	bool closes_front =
+	    down->outcome == HELD && up->phase == MOVING && !is_waiting(up) && !c->closes_front;
+
+	if (!ends_held && !ends_drained && !closes_front)
 		return false;
-	c->closes_front = true;
-	arm_deadline(c);
+	if (!has_looked(c))
+		return true;
+	if (ends_held || ends_drained) {
+		couple_begin_end(c, ends_held ? COUPLE_BOTH_ENDED : COUPLE_DRAINED);
+	} else {
+		c->closes_front = true;
+		arm_deadline(c);
+	}
 	return true;
 }
 
@@ -173,13 +193,9 @@ bool couple_decide(struct couple *c)
 		couple_begin_end(c, COUPLE_SINK_BROKEN);
 	else if (both)
 		couple_begin_end(c, COUPLE_BOTH_ENDED);
-	else if (up->outcome == HELD && couple_is_between(c)) /* there is no answer to be cut */
-		couple_begin_end(c, COUPLE_BOTH_ENDED);
-	else if (is_drained(c))
-		couple_begin_end(c, COUPLE_DRAINED);
-	else if (down->outcome == HELD && up->phase == MOVING && !c->closes_front)
-		return prepare_front(c);
-	return c->cause != COUPLE_RUNS;
+	else
+		return decide_by_choice(c);
+	return true;
 }
 
 /* ---- the ways out */
@@ -344,7 +360,8 @@ static bool take_way_out(struct leg *l)
 	}
 }
 
-/* At the deadline what waits is lost, and then no end may be proper. */
+/* At the deadline what waits is lost.  No leg that something waits for has a proper way out: what
+ * it was told is not all. */
 static bool turn_leg(struct leg *l)
 {
 	struct half *out = l->out;
@@ -360,8 +377,6 @@ static bool turn_leg(struct leg *l)
 		if (!is_expired(l->couple))
 			return moved;
 		half_drop(out);
-		if (!l->couple->options.reports_only)
-			l->way = WAY_ABORT;
 	}
 	l->is_done = take_way_out(l);
 	return moved || l->is_done;

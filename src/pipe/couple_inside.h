@@ -61,12 +61,12 @@ struct couple {
 	uv_loop_t *loop;
 	struct couple_options options;
 	uint8_t cause;
-	bool looks_at_front; /* once more, for what has arrived by now; then it */
 	bool closes_front; /* before the client had ended: to 1.2 nothing else tells it of an end */
 	bool is_draining, is_over, is_freed, lacks_memory;
 	struct leg front, back;
 	struct half up, down;
 	uint64_t moved_at_ms;
+	uint64_t looked_at;   /* how much had moved when we last looked whether more had come */
 	uint64_t deadline_ms; /* UINT64_MAX: none, or not yet */
 	uint64_t timer_at_ms; /* UINT64_MAX: not armed */
 	uv_timer_t timer;

@@ -35,6 +35,7 @@ static size_t offer(struct half *h, const unsigned char *bytes, size_t len)
 		taken += n;
 		h->moved += n;
 		h->unflushed = true;
+		h->sink->couple->moved_at_ms = couple_now_ms(h->sink->couple);
 	}
 	return taken;
 }
@@ -142,6 +143,7 @@ enum half_ending half_source_ending(const struct half *h)
 void half_end(struct couple *c, struct half *h, enum half_ending ending)
 {
 	h->ending = (uint8_t)ending;
+	c->moved_at_ms = couple_now_ms(c);
 	if (h->phase == SETTLED)
 		return;
 	h->phase = DELIVERING;

@@ -358,6 +358,34 @@ void scene_close(struct scene *s)
 	free(s->scratch.bytes);
 }
 
+/* ---- peers without steps */
+
+/* Sends the pattern as the socket takes it; gives how much has been sent in all. */
+size_t scene_feed(int fd, size_t sent, size_t all)
+{
+	static unsigned char block[50000];
+	ssize_t n = 1;
+
+	while (n > 0 && sent < all) {
+		size_t len = all - sent < sizeof block ? all - sent : sizeof block;
+
+		for (size_t i = 0; i < len; i++)
+			block[i] = adversary_pattern(sent + i);
+		n = send(fd, block, len, MSG_NOSIGNAL);
+		sent += n > 0 ? (size_t)n : 0;
+	}
+	return sent;
+}
+
+void scene_reset_peer(struct scene_leg *l)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(l->theirs, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	(void)close(l->theirs);
+	l->theirs = -1;
+}
+
 /* ---- what was seen */
 
 enum seen scene_seen(const struct scene_leg *l)

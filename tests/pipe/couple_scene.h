@@ -82,6 +82,10 @@ void scene_run(struct scene *s);
 void scene_abandon(struct scene *s);
 void scene_close(struct scene *s);
 
+/* Sends the pattern as the socket takes it; gives how much of it has been sent in all. */
+size_t scene_feed(int fd, size_t sent, size_t all);
+void scene_reset_peer(struct scene_leg *l);
+
 /* How a leg's peer was ended. */
 enum seen { SEEN_NOTHING, SEEN_FINISH, SEEN_BARE, SEEN_ABORT };
 enum seen scene_seen(const struct scene_leg *l);
