@@ -79,11 +79,12 @@ http {
   uwsgi_temp_path %(folder)s/u; scgi_temp_path %(folder)s/s; root %(folder)s/www;
   server { listen 127.0.0.1:%(one)d; listen unix:%(folder)s/socket; }
   server { listen 127.0.0.1:%(two)d http2; }
+  server { listen 127.0.0.1:%(three)d ssl http2; ssl_certificate %(cert)s; ssl_certificate_key %(key)s; }
 }"""
 
 
 class Web(Case):
-    """nginx behind it: in the clear on two ports, HTTP/1.1 and HTTP/2, on a Unix socket, and in TLS."""
+    """nginx behind it: HTTP/1.1 in the clear, on a Unix socket and in TLS; HTTP/2 in the clear and in TLS."""
 
     @classmethod
     def setUpClass(cls):
@@ -91,11 +92,12 @@ class Web(Case):
         os.mkdir(os.path.join(cls.folder, "www"), 0o755)
         servers.write(os.path.join(cls.folder, "www"), "page", servers.PAGE)
         servers.write(os.path.join(cls.folder, "www"), "large", servers.LARGE)
-        cls.one, cls.two = tap.free_port(), tap.free_port()
-        config = servers.write(cls.folder, "nginx.conf", NGINX % {"folder": cls.folder, "one": cls.one, "two": cls.two,
-                                                                  "user": "user root;" if os.geteuid() == 0 else ""})
+        cls.one, cls.two, cls.three = tap.free_port(), tap.free_port(), tap.free_port()
+        config = servers.write(cls.folder, "nginx.conf", NGINX % {
+            "folder": cls.folder, "one": cls.one, "two": cls.two, "three": cls.three, "cert": cls.certificate.certificate,
+            "key": cls.certificate.key, "user": "user root;" if os.geteuid() == 0 else ""})
         nginx = tap.start(cls.shared, ["nginx", "-c", config, "-p", cls.folder, "-e", os.path.join(cls.folder, "error.log")], port=cls.one)
-        nginx.wait_listening(cls.two)
+        nginx.wait_listening(cls.two).wait_listening(cls.three)
         cls.tls = servers.nginx(cls.shared, cls.certificate)
 
     def curl(self, relay, *options, paths=("page",)):
@@ -116,6 +118,12 @@ class Web(Case):
         done = self.curl(relay, "--http2", "-w", "%{stderr}%{http_version}/%{num_connects} ", paths=("page", "large"))
         self.assertEqual((done.stdout, done.stderr), (servers.PAGE + servers.LARGE, b"2/1 2/0 "))
         self.rude(relay, alpn="h2", profile="http2")
+
+    def test_http2_on_both_legs(self):
+        relay = self.front("tls:localhost:%d" % self.three, "--alpn", "h2", "--backendAlpn", "h2", "--backendCAfile", self.certificate.certificate)
+        done = self.curl(relay, "--http2", "-w", "%{stderr}%{http_version} ", paths=("page", "large"))
+        self.assertEqual((done.stdout, done.stderr), (servers.PAGE + servers.LARGE, b"2 2 "))
+        self.check(relay, alpn="h2", profile="http2", server_tls="1.2", complete="yes", client_end="truncated|reset")
 
     def test_alpn_of_the_front_decides_on_the_profile_and_http11_is_one(self):
         relay = self.front(self.one, "--alpn", "http/1.1")
