@@ -79,7 +79,8 @@ LW_API LW_MUST_CHECK enum lw_status lw_read(struct lw_stream *s, void *buf, size
 
 /*
  * Writes at most `len` bytes of `buf`; `*n` is the number taken, 0 unless
- * LW_OK.  Taken bytes are sealed and leave in order; the caller forgets them.
+ * LW_OK.  Taken bytes are sealed, in records of 16 KiB at most, and leave in order; the caller
+ * forgets them.  Much at once is cheaper than the same in parts.
  * LW_AGAIN: the transport is full, nothing was taken.  After an end of the
  * write side: LW_END (our close_notify, or the peer's up to TLS 1.2),
  * LW_TRUNCATED (the transport was reset), LW_ABORTED, LW_ERROR.

@@ -2,12 +2,20 @@
 #include "stream/socket.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <linux/sockios.h>
+#endif
+
+#ifdef MSG_MORE
+#define SEND_MORE MSG_MORE
+#else
+#define SEND_MORE 0
 #endif
 
 /* rule: tcp-end-kind-reported */
@@ -34,19 +42,44 @@ enum lw_io lw_socket_recv(int fd, void *buf, size_t cap, size_t *n, int *os_erro
 	return io_of_errno(errno, os_error);
 }
 
-enum lw_io lw_socket_send(int fd, const void *buf, size_t len, size_t *n, int *os_error)
+static enum lw_io send_with(int fd, const void *buf, size_t len, int flags, size_t *n,
+                            int *os_error)
 {
 	ssize_t put;
 
 	*n = 0;
 	do
-		put = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		put = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL | flags);
 	while (put < 0 && errno == EINTR);
 	if (put >= 0) {
 		*n = (size_t)put;
 		return put > 0 ? LW_IO_OK : LW_IO_AGAIN;
 	}
 	return io_of_errno(errno, os_error);
+}
+
+enum lw_io lw_socket_send(int fd, const void *buf, size_t len, size_t *n, int *os_error)
+{
+	return send_with(fd, buf, len, 0, n, os_error);
+}
+
+enum lw_io lw_socket_send_more(int fd, const void *buf, size_t len, size_t *n, int *os_error)
+{
+	return send_with(fd, buf, len, SEND_MORE, n, os_error);
+}
+
+/* Switching TCP_NODELAY on, even where it is on, sends what is held. */
+void lw_socket_push(int fd)
+{
+	const int on = 1;
+	int was = 0;
+	socklen_t len = sizeof was;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &was, &len) != 0) /* no TCP: nothing is held */
+		return;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (!was)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &was, sizeof was);
 }
 
 /* A look by recv() would use up the error that the next call has to meet. */

@@ -13,6 +13,13 @@ LW_MUST_CHECK enum lw_io lw_socket_recv(int fd, void *buf, size_t cap, size_t *n
 LW_MUST_CHECK enum lw_io lw_socket_send(int fd, const void *buf, size_t len, size_t *n,
                                         int *os_error);
 
+/* The same; what was taken may wait for what follows, a moment at most (Linux: MSG_MORE). */
+LW_MUST_CHECK enum lw_io lw_socket_send_more(int fd, const void *buf, size_t len, size_t *n,
+                                             int *os_error);
+
+/* Lets go what waits for more, where nothing follows after all. */
+void lw_socket_push(int fd);
+
 /* Something waits to be read: bytes, an end, or an error. */
 bool lw_socket_has_input(int fd);
 

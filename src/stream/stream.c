@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So that a single call lets the caller breathe. */
+#define LW_WRITE_MAX (16u * LW_ADAPTER_WRITE_MAX)
+
 void lw_options_default(struct lw_options *options)
 {
 	*options = (struct lw_options){ .policy = LW_POLICY_FRAMED,
@@ -138,14 +141,24 @@ static void note_library_end(struct lw_stream *s, enum lw_tls did)
 	lw_stream_tell(s, alerted ? LW_EV_LIBRARY_ALERTED : LW_EV_LIBRARY_FAILED);
 }
 
+/* Once the alert has left the transport is shut: both leave in one packet. */
+static bool fin_follows(const struct lw_stream *s)
+{
+	return (s->engine.transport == LW_TRANSPORT_CLOSING ||
+	        s->engine.transport == LW_TRANSPORT_CLOSING_PEER_ENDED) &&
+	       (s->engine.read & LW_LATCH);
+}
+
 static void seal_what_is_due(struct lw_stream *s)
 {
 	const enum lw_seal due = (enum lw_seal)s->due;
 	enum lw_tls did;
 
 	s->wire_bytes_of_data = s->wire.bytes_sent + s->wire.stash_bytes;
+	s->wire.more = fin_follows(s);
 	did = due == LW_SEAL_FATAL ? s->adapter->seal_fatal(s->context)
 	                           : s->adapter->seal_close_notify(s->context);
+	s->wire.more = false;
 	if (did == LW_TLS_WANTS_READ || did == LW_TLS_WANTS_WRITE) { /* a handshake is in the way */
 		s->write_waits = did == LW_TLS_WANTS_WRITE ? LW_EVENT_WRITABLE : LW_EVENT_READABLE;
 		return;
@@ -197,6 +210,8 @@ void lw_stream_push(struct lw_stream *s)
 		s->alert_left = true;
 		lw_stream_tell(s, LW_EV_FLUSHED);
 	}
+	if (s->wire.corked && (s->engine.write & LW_LATCH)) /* no FIN came */
+		lw_wire_uncork(&s->wire);
 	lw_stream_note_write_end(s);
 }
 
@@ -417,10 +432,48 @@ static void note_write_stop(struct lw_stream *s, enum lw_tls did, size_t taken)
 	}
 }
 
+/* One record, or what of it finds room; true: another may follow. */
+static bool write_record(struct lw_stream *s, const uint8_t *buf, size_t len, size_t *n)
+{
+	enum lw_tls did;
+
+	did = s->adapter->write(s->context, buf, len, n);
+	note_write_stop(s, did, *n);
+	lw_stream_note_write_end(s);
+	if (!lw_engine_may_write(&s->engine)) {
+		*n = 0;
+		return false;
+	}
+	if (*n > 0)
+		lw_stream_note_sent(s, buf, *n);
+	/* What the library adds by itself must find room in the wire, lest it be taken for this. */
+	return *n > 0 && did == LW_TLS_DONE && s->wire.stash_bytes == 0;
+}
+
+/* Several records leave as if by one send, where the transport is a socket. */
+static size_t write_records(struct lw_stream *s, const uint8_t *buf, size_t len)
+{
+	size_t taken = 0, n;
+	bool goes_on = true;
+
+	while (goes_on && len - taken > LW_ADAPTER_WRITE_MAX) {
+		s->wire.more = true;
+		goes_on = write_record(s, buf + taken, LW_ADAPTER_WRITE_MAX, &n);
+		taken += n;
+	}
+	s->wire.more = false;
+	if (goes_on) {
+		(void)write_record(s, buf + taken, len - taken, &n);
+		taken += n;
+	}
+	if (s->wire.corked)
+		lw_wire_uncork(&s->wire);
+	return taken;
+}
+
 enum lw_status lw_write(struct lw_stream *s, const void *buf, size_t len, size_t *n)
 {
 	enum lw_status status;
-	enum lw_tls did;
 
 	*n = 0;
 	if (s->wire.observing)
@@ -434,22 +487,12 @@ enum lw_status lw_write(struct lw_stream *s, const void *buf, size_t len, size_t
 		lw_stream_push(s);
 	if (!lw_engine_may_write(&s->engine)) /* rule: nothing-after-own-closure */
 		return lw_stream_write_status(s);
-	/* What the library adds by itself must find room in the wire, lest it be taken for this. */
 	if (s->engine.pending || s->wire.stash_bytes > 0 || len == 0)
 		return LW_AGAIN;
-	if (len > LW_ADAPTER_WRITE_MAX)
-		len = LW_ADAPTER_WRITE_MAX;
-	did = s->adapter->write(s->context, buf, len, n);
-	note_write_stop(s, did, *n);
-	lw_stream_note_write_end(s);
-	if (!lw_engine_may_write(&s->engine)) {
-		*n = 0;
-		return lw_stream_write_status(s);
-	}
-	if (*n == 0)
-		return LW_AGAIN;
-	lw_stream_note_sent(s, buf, *n);
-	return LW_OK;
+	*n = write_records(s, buf, len < LW_WRITE_MAX ? len : LW_WRITE_MAX);
+	if (*n > 0)
+		return LW_OK; /* what ended writing behind it, the next call tells */
+	return lw_engine_may_write(&s->engine) ? LW_AGAIN : lw_stream_write_status(s);
 }
 
 enum lw_status lw_flush(struct lw_stream *s)

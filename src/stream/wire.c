@@ -49,13 +49,28 @@ static enum lw_io recv_raw(struct lw_wire *w, void *buf, size_t cap, size_t *n, 
 	return w->transport.recv(w->transport.context, buf, cap, n, os_error);
 }
 
+/* A transport that is full holds nothing back. */
+static enum lw_io send_to_socket(struct lw_wire *w, const void *buf, size_t len, size_t *n,
+                                 int *os_error)
+{
+	enum lw_io io;
+
+	if (!w->more) {
+		w->corked = false;
+		return lw_socket_send(w->fd, buf, len, n, os_error);
+	}
+	io = lw_socket_send_more(w->fd, buf, len, n, os_error);
+	w->corked = *n == len;
+	return io;
+}
+
 static enum lw_io send_raw(struct lw_wire *w, const void *buf, size_t len, size_t *n, int *os_error)
 {
 	enum lw_io io;
 
 	*n = 0;
 	io = w->transport.send ? w->transport.send(w->transport.context, buf, len, n, os_error)
-	                       : lw_socket_send(w->fd, buf, len, n, os_error);
+	                       : send_to_socket(w, buf, len, n, os_error);
 	w->bytes_sent += *n;
 	return io;
 }
@@ -256,14 +271,25 @@ enum lw_io lw_wire_drain(struct lw_wire *w, size_t cap, size_t *n)
 	return io;
 }
 
+void lw_wire_uncork(struct lw_wire *w)
+{
+	w->more = false;
+	if (!w->corked)
+		return;
+	w->corked = false;
+	lw_socket_push(w->fd);
+}
+
 void lw_wire_shut_write(struct lw_wire *w)
 {
+	w->corked = false;
 	if (w->fd >= 0 && lw_socket_shut_write(w->fd))
 		w->fin_sent = true;
 }
 
 void lw_wire_end(struct lw_wire *w)
 {
+	w->corked = false;
 	if (w->fin_sent && w->read_end == LW_IO_FIN) /* both directions have ended already */
 		return;
 	if (w->fd >= 0)

@@ -78,11 +78,11 @@ static void a_transport_that_takes_little_loses_nothing(const struct place *p)
 	stand_end(&s);
 }
 
-static void a_write_is_one_record_of_16_kib_at_most(const struct place *p)
+static void a_write_is_records_of_16_kib_at_most(const struct place *p)
 {
 	static uint8_t block[100000];
 	const struct stand_options o = OPTIONS(p, .socket = false);
-	unsigned before;
+	unsigned before, records;
 	struct stand s;
 	size_t n;
 
@@ -91,11 +91,13 @@ static void a_write_is_one_record_of_16_kib_at_most(const struct place *p)
 	for (size_t i = 0; i < sizeof block; i++)
 		block[i] = adversary_pattern(i);
 	assert_int_equal(lw_write(s.stream, block, sizeof block, &n), LW_OK);
-	assert_in_range(n, 1, LW_ADAPTER_WRITE_MAX);
+	assert_in_range(n, 1, sizeof block);
 	assert_int_equal(lw_flush(s.stream), LW_OK);
 	stand_spin(&s);
 	assert_int_equal(adversary_subject(s.adversary)->data_bytes, n);
-	assert_in_range(adversary_subject(s.adversary)->records - before, 1, 2);
+	records = (unsigned)((n + LW_ADAPTER_WRITE_MAX - 1) / LW_ADAPTER_WRITE_MAX);
+	/* Up to 1.0 some begin each with a record of one byte, or of none. */
+	assert_in_range(adversary_subject(s.adversary)->records - before, records, 2 * records);
 	assert_int_equal(stand_close(&s), LW_END);
 	stand_end(&s);
 }
@@ -163,7 +165,7 @@ const struct duty writing_duties[] = {
 	DUTY(a_half_out_record_leaves_whole_before_close_notify, FROM_10),
 	DUTY(a_half_out_record_leaves_whole_before_a_fatal_alert, FROM_10),
 	DUTY(a_transport_that_takes_little_loses_nothing, FROM_10),
-	DUTY(a_write_is_one_record_of_16_kib_at_most, FROM_10),
+	DUTY(a_write_is_records_of_16_kib_at_most, FROM_10),
 	DUTY(a_key_update_does_not_break_a_half_out_record, IN_13),
 	DUTY(what_is_written_behind_a_key_update_arrives, IN_13),
 	NO_MORE_DUTIES,

@@ -22,6 +22,8 @@
 
 /* Steps.  Each gives whether anything moved; a step that is done goes to the next one. */
 
+enum { BLOCK_BYTES = 20000 }; /* more than a record */
+
 static bool next_step(struct end *end)
 {
 	end->step++;
@@ -34,11 +36,11 @@ static bool give_up(struct end *end, const char *trouble)
 	return false;
 }
 
-static bool write_some(struct end *end, uint64_t until)
+static bool write_some(struct end *end, uint64_t until, size_t most)
 {
-	uint8_t block[20000]; /* more than a record */
+	uint8_t block[BLOCK_BYTES];
 	const uint64_t left = until - end->written;
-	const size_t len = left < sizeof block ? (size_t)left : sizeof block;
+	const size_t len = left < most ? (size_t)left : most;
 	size_t n;
 
 	if (len == 0)
@@ -69,7 +71,7 @@ static bool do_write(struct end *end, struct end *other)
 	enum lw_status status;
 
 	(void)other;
-	if (write_some(end, end->step->bytes))
+	if (write_some(end, end->step->bytes, BLOCK_BYTES))
 		return true;
 	if (end->written < end->step->bytes)
 		return false;
@@ -96,7 +98,7 @@ static bool do_read(struct end *end, struct end *other)
 
 static bool do_both(struct end *end, struct end *other)
 {
-	const bool wrote = write_some(end, end->step->bytes);
+	const bool wrote = write_some(end, end->step->bytes, BLOCK_BYTES);
 	const uint64_t before = end->read;
 
 	(void)other;
@@ -111,7 +113,7 @@ static bool do_both(struct end *end, struct end *other)
 static bool do_fill(struct end *end, struct end *other)
 {
 	(void)other;
-	while (write_some(end, UINT64_MAX))
+	while (write_some(end, UINT64_MAX, LW_ADAPTER_WRITE_MAX)) /* the last is half out */
 		;
 	if (!(lw_events(end->stream, 0) & LW_EVENT_WRITABLE))
 		return give_up(end, "no record is half out");
