@@ -178,13 +178,27 @@ static bool fill(struct couple *c, struct half *h)
 	return true;
 }
 
+/* The other direction has ended properly, so that the sink is closed at once. */
+static bool is_last(const struct couple *c, const struct half *h)
+{
+	const struct half *other = h == &c->up ? &c->down : &c->up;
+
+	return other->outcome == FINISHED || other->outcome == HELD || other->outcome == MIRRORED;
+}
+
 /* Everything before the source's ending is delivered. */
 static bool end_sink(struct couple *c, struct half *h)
 {
 	struct endpoint *e = h->sink->e;
 	bool is_mirror = action_of(c, h) == HALF_MIRROR;
-	enum endpoint_status status = is_mirror ? e->ops->leave(e) : e->ops->finish(e);
+	enum endpoint_status status;
 
+	if (!is_mirror && h->phase == DELIVERING && is_last(c, h)) {
+		h->phase = SETTLED;
+		h->outcome = FINISHED;
+		return true;
+	}
+	status = is_mirror ? e->ops->leave(e) : e->ops->finish(e);
 	if (status == ENDPOINT_AGAIN) {
 		h->phase = FINISHING;
 		return false;
