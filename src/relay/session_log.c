@@ -275,13 +275,32 @@ static void describe_couple(struct session *s, const struct couple_report *c, st
 	r->is_complete = s->profile == NULL ? -1 : c->up.is_complete && c->down.is_complete;
 }
 
-/* What an operator could not know from the fields. */
-static const char *reason_of(const struct session *s, const struct couple_report *c)
+/* A source that failed: its stream knows why.  False: it did not. */
+static bool explain_failure(const char *who, const struct session_leg *leg,
+                            const struct couple_half_report *half, char *buf, size_t cap)
 {
-	if (s->reason == NULL && (c->up.was_unmarked || c->down.was_unmarked))
+	char sentence[256];
+
+	if (!was_cut(half) || !leg->is_tls || leg->verdict.read != LW_ENDING_FAILED)
+		return false;
+	(void)snprintf(buf, cap, "%s: %s", who,
+	               lw_verdict_sentence(&leg->verdict, sentence, sizeof sentence));
+	return true;
+}
+
+/* What an operator could not know from the fields. */
+static const char *reason_of(const struct session *s, const struct couple_report *c, char *buf,
+                             size_t cap)
+{
+	if (s->reason != NULL)
+		return s->reason;
+	if (c->up.was_unmarked || c->down.was_unmarked)
 		return "on the Unix socket it looked like an end: its peer sent nothing that could "
 		       "have been left unread";
-	return s->reason;
+	if (explain_failure("server", &s->back, &c->down, buf, cap) ||
+	    explain_failure("client", &s->front, &c->up, buf, cap))
+		return buf;
+	return NULL;
 }
 
 void session_tell(struct session *s)
@@ -290,7 +309,7 @@ void session_tell(struct session *s)
 		                .action = ACTION_ABORTED,
 		                .is_complete = -1 };
 	struct couple_report c = { .cause = COUPLE_RUNS };
-	char client[80], server[320];
+	char client[80], server[320], reason[300];
 
 	take_verdict(&s->front);
 	take_verdict(&s->back);
@@ -309,7 +328,7 @@ void session_tell(struct session *s)
 	r.client_certificate = s->certificate;
 	r.profile = s->profile != NULL ? s->profile->name : NULL;
 	r.duration_s = (double)(session_now_ms() - s->began_ms) / 1000.0;
-	r.reason = reason_of(s, &c);
+	r.reason = reason_of(s, &c, reason, sizeof reason);
 	describe_alerts(s, &r);
 	count(s, &c, &r);
 	log_connection(s->host->log, &r);
