@@ -69,7 +69,6 @@ static void carry_both_ways(size_t scratch_bytes, enum lw_version version)
 	assert_null(s.couple->up.rest);
 	assert_null(s.couple->down.rest);
 	(void)shutdown(s.front.theirs, SHUT_WR);
-	s.options.idle_timeout_ms = 0;
 	if (version == LW_VERSION_TLS1_2) /* which holds the end */
 		couple_stop(s.couple);
 	scene_run(&s);
@@ -135,6 +134,39 @@ static void test_a_slow_sink_stops_its_source(void **state)
 	scene_close(&s);
 }
 
+/* Both sides speak and hear nothing for a while; then they do. */
+static void test_two_deaf_peers_that_speak(void **state)
+{
+	enum { MUCH = 1000 * 1000, BUFFER = 64 * 1024 };
+	static const struct adversary_step speaks[] = {
+		STEP_STOP_READING,    STEP_DATA(MUCH), STEP_SILENCE, STEP_READ_ON,
+		STEP_WAIT_DATA(MUCH), STEP_GO,         STEP_END
+	};
+	const struct leg_plan peer = { .kind = HALF_TLS,
+		                       .version = LW_VERSION_TLS1_3,
+		                       .tls = { .steps = speaks },
+		                       .receive_buffer = BUFFER,
+		                       .our_buffers = BUFFER };
+	struct scene s;
+
+	(void)state;
+	scene_open(&s, &peer, &peer);
+	scene_start(&s);
+	while (!adversary_is_idle(s.front.adversary) || !adversary_is_idle(s.back.adversary) ||
+	       !is_waiting(&s.couple->up) || !is_waiting(&s.couple->down))
+		scene_turn(&s);
+	adversary_resume(s.front.adversary);
+	adversary_resume(s.back.adversary);
+	while (s.couple->up.moved < MUCH || s.couple->down.moved < MUCH)
+		scene_turn(&s);
+	couple_stop(s.couple);
+	scene_run(&s);
+	assert_int_equal(scene_heard(&s.front), MUCH);
+	assert_int_equal(scene_heard(&s.back), MUCH);
+	assert_false(adversary_subject(s.front.adversary)->data_differs);
+	scene_close(&s);
+}
+
 /* More than a deaf client's system takes, and no more than ours holds for it: the couple gets to
  * the source's end. */
 static void stuff_and_reset(struct scene *s)
@@ -188,9 +220,9 @@ static void test_a_deaf_peer_is_reset_at_the_deadline(void **state)
 
 	(void)state;
 	scene_open(&s, &client, &server);
-	s.options.close_timeout_ms = 40;
 	scene_start(&s);
 	stuff_and_reset(&s);
+	scene_pass_deadline(&s);
 	scene_run(&s);
 	assert_true(s.front.saw_reset);
 	assert_false(s.front.saw_end);
@@ -287,6 +319,33 @@ static void ignore(struct polled *polled, unsigned events)
 	(void)events;
 }
 
+/* Each message puts the idle timeout off; silence of just that length ends it. */
+static void test_only_silence_is_idle(void **state)
+{
+	enum { IDLE_MS = 200, MESSAGES = 30 };
+	struct scene s;
+	uint64_t last_ms;
+
+	(void)state;
+	scene_open(&s, &asking_client, &plain_server);
+	s.options.idle_timeout_ms = IDLE_MS;
+	scene_start(&s);
+	last_ms = uv_now(&s.loop);
+	for (size_t i = 1; i <= MESSAGES || uv_now(&s.loop) < last_ms + 2 * IDLE_MS; i++) {
+		assert_int_equal(send(s.back.theirs, "octet", 5, MSG_NOSIGNAL), 5);
+		turn_until_answered(&s, 5 * i);
+		assert_int_equal(s.couple->cause, COUPLE_RUNS);
+		scene_turn(&s); /* waits a little */
+	}
+	last_ms = s.couple->moved_at_ms;
+	while (s.couple->cause == COUPLE_RUNS)
+		scene_turn(&s);
+	assert_int_equal(s.couple->cause, COUPLE_IDLE);
+	assert_true(uv_now(&s.loop) >= last_ms + IDLE_MS);
+	scene_run(&s);
+	scene_close(&s);
+}
+
 /* A descriptor that cannot be watched, here for somebody else does, ends all, by abort. */
 static void test_what_cannot_be_watched_is_aborted(void **state)
 {
@@ -365,6 +424,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_a_reset_waits_for_what_came_before),
 		cmocka_unit_test(test_a_deaf_peer_is_reset_at_the_deadline),
 		cmocka_unit_test(test_a_peer_that_is_gone_is_not_waited_for),
+		cmocka_unit_test(test_only_silence_is_idle),
+		cmocka_unit_test(test_two_deaf_peers_that_speak),
 		cmocka_unit_test(test_a_steady_couple_touches_nothing),
 		cmocka_unit_test(test_a_couple_is_small),
 		cmocka_unit_test(test_an_event_moves_so_much_and_no_more),

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "adversary/loopback.h"
+#include "pipe/couple_inside.h"
 
 enum { LIMIT_MS = 8000, SCRATCH_BYTES = 64 * 1024 };
 
@@ -28,6 +29,12 @@ static int64_t clock_ms(void)
 
 /* ---- making */
 
+static void set_buffer(int fd, int which, int bytes)
+{
+	if (bytes > 0)
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, which, &bytes, sizeof bytes), 0);
+}
+
 static void open_sockets(struct scene_leg *l)
 {
 	int fds[2];
@@ -40,6 +47,9 @@ static void open_sockets(struct scene_leg *l)
 	l->theirs = fds[1];
 	assert_int_equal(fcntl(l->theirs, F_SETFL, O_NONBLOCK), 0);
 	assert_int_equal(fcntl(l->ours, F_SETFL, O_NONBLOCK), 0);
+	set_buffer(l->theirs, SO_RCVBUF, l->plan->receive_buffer);
+	set_buffer(l->ours, SO_RCVBUF, l->plan->our_buffers);
+	set_buffer(l->ours, SO_SNDBUF, l->plan->our_buffers);
 }
 
 static void shake_hands(struct scene_leg *l)
@@ -103,10 +113,6 @@ static void open_leg(struct scene_leg *l, const struct leg_plan *plan, bool is_f
 		endpoint_tcp_use_profile(&l->plain, profile, role, !plan->distrusts_fin);
 	l->step = plan->plain;
 	l->is_deaf = plan->is_deaf;
-	if (plan->receive_buffer > 0)
-		assert_int_equal(setsockopt(l->theirs, SOL_SOCKET, SO_RCVBUF, &plan->receive_buffer,
-		                            sizeof plan->receive_buffer),
-		                 0);
 }
 
 void scene_open(struct scene *s, const struct leg_plan *front, const struct leg_plan *back)
@@ -356,6 +362,26 @@ void scene_close(struct scene *s)
 	assert_true(s->is_freed);
 	assert_int_equal(uv_loop_close(&s->loop), 0);
 	free(s->scratch.bytes);
+}
+
+/* ---- time */
+
+static void fire_timer(struct couple *c)
+{
+	c->timer_at_ms = uv_now(c->loop);
+	assert_int_equal(uv_timer_start(&c->timer, c->timer.timer_cb, 0, 0), 0);
+}
+
+void scene_pass_idle(struct scene *s)
+{
+	s->couple->moved_at_ms = uv_now(&s->loop) - s->options.idle_timeout_ms;
+	fire_timer(s->couple);
+}
+
+void scene_pass_deadline(struct scene *s)
+{
+	s->couple->deadline_ms = uv_now(&s->loop);
+	fire_timer(s->couple);
 }
 
 /* ---- peers without steps */

@@ -33,7 +33,8 @@ struct leg_plan {
 	struct adversary_script tls;
 	const struct plain_step *plain;
 	const char *profile; /* or NULL */
-	int receive_buffer;  /* of a plain peer; 0: the system's */
+	int receive_buffer;  /* the peer's; 0: the system's */
+	int our_buffers;     /* both; 0: the system's */
 	bool distrusts_fin;
 	bool is_deaf; /* plain: reads nothing until the couple is over, or the test says so */
 };
@@ -81,6 +82,10 @@ void scene_run(struct scene *s);
 /* Frees couple and endpoints, whatever is under way. */
 void scene_abandon(struct scene *s);
 void scene_close(struct scene *s);
+
+/* The couple's own clock: its idle timeout has passed, its deadline has. */
+void scene_pass_idle(struct scene *s);
+void scene_pass_deadline(struct scene *s);
 
 /* Sends the pattern as the socket takes it; gives how much of it has been sent in all. */
 size_t scene_feed(int fd, size_t sent, size_t all);
