@@ -68,6 +68,7 @@ struct worker {
 };
 
 static void look_for_end(struct worker *w);
+static void on_pause_over(uv_timer_t *timer);
 
 /* ---- generations */
 
@@ -147,6 +148,8 @@ static void on_session_over(struct session_host *h, struct setup *setup)
 	(void)atomic_fetch_sub_explicit(w->options.open_connections, 1, memory_order_relaxed);
 	if (g != w->current)
 		drop_older(w);
+	if (uv_is_active((uv_handle_t *)&w->pause)) /* there is room again: others may not tell */
+		(void)uv_timer_start(&w->pause, on_pause_over, 0, 0);
 	look_for_end(w);
 }
 

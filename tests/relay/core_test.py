@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """core: what a session, a worker and the process owe an operator: backends that fail in every phase, ends that come at once, limits."""
+import concurrent.futures
 import os
 import pwd
 import signal
@@ -183,6 +184,19 @@ class Farewell(unittest.TestCase):
 
 
 class Limits(unittest.TestCase):
+    def test_whose_turn_comes_is_taken_at_once(self):
+        relay = Relay(self, "--accept", "tcp:127.0.0.1:0", "--connect", "tcp:127.0.0.1:%d" % Answerer(self).port, "--maxConnections", "1")
+
+        def ask(_):
+            with socket.create_connection(("127.0.0.1", relay.port()), timeout=20) as client:
+                client.sendall(b"go\n")
+                client.shutdown(socket.SHUT_WR)
+                return client.makefile("rb").read()
+        began = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(4) as clients:
+            self.assertEqual(set(clients.map(ask, range(120))), {b"yes"})
+        self.assertLess(time.monotonic() - began, 4)  # looking every 50 ms takes six seconds
+
     def test_a_services_limit_counts_on_over_a_reload(self):
         config = """
             [one]
