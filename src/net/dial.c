@@ -4,7 +4,6 @@
 #include "net/dial.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -93,16 +92,12 @@ static int bind_local(int fd, const struct addrinfo *local, int family)
 static int begin_next(struct dial *d)
 {
 	const struct addrinfo *a = d->next;
-	int flags, error;
+	int error;
 
 	d->next = a->ai_next;
 	d->left--;
-	d->fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
+	d->fd = socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, a->ai_protocol);
 	if (d->fd < 0)
-		return errno;
-	flags = fcntl(d->fd, F_GETFL);
-	if (flags < 0 || fcntl(d->fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-	    fcntl(d->fd, F_SETFD, FD_CLOEXEC) < 0)
 		return errno;
 	no_delay(d->fd);
 	error = bind_local(d->fd, d->local, a->ai_family);
@@ -134,7 +129,9 @@ enum dial_status dial_step(struct dial *d)
 
 		if (d->fd < 0 && d->next == NULL)
 			return DIAL_FAILED;
-		state = d->fd < 0 ? begin_next(d) : look(d->fd);
+		state = d->fd < 0 ? begin_next(d) : EINPROGRESS;
+		if (state == EINPROGRESS) /* on the same machine it is done by now */
+			state = look(d->fd);
 		if (state == 0)
 			return DIAL_DONE;
 		if (state == EINPROGRESS || state == EINTR)
