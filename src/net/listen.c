@@ -25,7 +25,19 @@ static bool prepare(int fd)
 	       fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
-static int open_one(const struct addrinfo *a, bool is_shared)
+/* How a socket has its place: for itself, with others, or with others that come later. */
+enum sharing { ALONE, SHARED, SHARED_FIRST };
+
+static int close_failed(int fd)
+{
+	const int error = errno;
+
+	(void)close(fd);
+	errno = error;
+	return -1;
+}
+
+static int bind_one(const struct addrinfo *a, bool is_shared)
 {
 	int on = 1, off = 0, fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
 
@@ -35,12 +47,24 @@ static int open_one(const struct addrinfo *a, bool is_shared)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
 	if (prepare(fd) && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
 	    (!is_shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
-	    bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0)
+	    bind(fd, a->ai_addr, a->ai_addrlen) == 0)
 		return fd;
-	on = errno;
-	(void)close(fd);
-	errno = on;
-	return -1;
+	return close_failed(fd);
+}
+
+/* One that shares is let in wherever others of our user do; so one that does not asks first. */
+static int open_one(const struct addrinfo *a, enum sharing sharing)
+{
+	int fd = sharing == SHARED_FIRST ? bind_one(a, false) : -1;
+
+	if (fd >= 0)
+		(void)close(fd);
+	else if (sharing == SHARED_FIRST)
+		return -1;
+	fd = bind_one(a, sharing != ALONE);
+	if (fd < 0 || listen(fd, SOMAXCONN) == 0)
+		return fd;
+	return close_failed(fd);
 }
 
 static void explain(const struct address *a, int error, struct failure *f)
@@ -56,7 +80,7 @@ static void explain(const struct address *a, int error, struct failure *f)
 	                                     : "try another address");
 }
 
-static int open_place(const struct address *a, bool is_shared, struct failure *f)
+static int open_place(const struct address *a, enum sharing sharing, struct failure *f)
 {
 	struct addrinfo hints = dial_hints(a, AF_UNSPEC), *list;
 	int fd = -1, error;
@@ -68,7 +92,7 @@ static int open_place(const struct address *a, bool is_shared, struct failure *f
 		return -1;
 	}
 	for (const struct addrinfo *one = list; one != NULL && fd < 0; one = one->ai_next)
-		fd = open_one(one, is_shared);
+		fd = open_one(one, sharing);
 	error = errno;
 	if (fd < 0)
 		explain(a, error, f);
@@ -79,24 +103,25 @@ static int open_place(const struct address *a, bool is_shared, struct failure *f
 
 int listen_open(const struct address *a, struct failure *f)
 {
-	return open_place(a, false, f);
+	return open_place(a, ALONE, f);
 }
 
 /* Without IPv6 in the system, IPv4 alone is everywhere. */
-int listen_open_shared(const struct address *a, struct failure *f)
+int listen_open_shared(const struct address *a, bool is_first, struct failure *f)
 {
+	const enum sharing sharing = is_first ? SHARED_FIRST : SHARED;
 	struct address everywhere = *a;
 	int fd;
 
 	if (a->host[0] != '\0')
-		return open_place(a, true, f);
+		return open_place(a, sharing, f);
 	everywhere.host_is_ip = true;
 	(void)snprintf(everywhere.host, sizeof everywhere.host, "::");
-	fd = open_place(&everywhere, true, f);
+	fd = open_place(&everywhere, sharing, f);
 	if (fd >= 0 || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
 		return fd;
 	(void)snprintf(everywhere.host, sizeof everywhere.host, "0.0.0.0");
-	return open_place(&everywhere, true, f);
+	return open_place(&everywhere, sharing, f);
 }
 
 static const char *unix_next_step(int error)

@@ -16,9 +16,10 @@ LW_MUST_CHECK int listen_open(const struct address *a, struct failure *f);
 
 /*
  * The same, shared by SO_REUSEPORT with others of this program: the system spreads connections
- * over all of them.  Host "" is every address of the machine, IPv6 and IPv4.
+ * over all of them.  `is_first`: refused where anybody listens already, which the system would
+ * allow to programs of one user.  Host "" is every address of the machine, IPv6 and IPv4.
  */
-LW_MUST_CHECK int listen_open_shared(const struct address *a, struct failure *f);
+LW_MUST_CHECK int listen_open_shared(const struct address *a, bool is_first, struct failure *f);
 
 /*
  * The same at a path.  A socket there that nobody listens on is replaced; one that answers, and any

@@ -60,13 +60,14 @@ static bool share_socket(struct setup_service *s, int fd, unsigned workers, stru
 	return true;
 }
 
-/* Behind port 0 the first socket's port is everybody's. */
-static bool open_sockets(struct setup_service *s, unsigned workers, struct failure *f)
+/* Behind port 0 the first socket's port is everybody's.  While nothing runs, none may be taken. */
+static bool open_sockets(struct setup_service *s, const struct setup *old, unsigned workers,
+                         struct failure *f)
 {
 	struct address address = s->service->accept.address;
 
 	for (unsigned i = 0; i < workers; i++) {
-		s->listeners[i] = listen_open_shared(&address, f);
+		s->listeners[i] = listen_open_shared(&address, i == 0 && old == NULL, f);
 		if (s->listeners[i] < 0)
 			return false;
 		if (i > 0)
@@ -81,14 +82,15 @@ static bool open_sockets(struct setup_service *s, unsigned workers, struct failu
 	return true;
 }
 
-static bool listen_afresh(struct setup_service *s, unsigned workers, struct failure *f)
+static bool listen_afresh(struct setup_service *s, const struct setup *old, unsigned workers,
+                          struct failure *f)
 {
 	const struct relay_place *place = &s->service->accept;
 	int fd = manager_socket(place, s->service->name);
 
 	(void)relay_place_text(place, s->place, sizeof s->place);
 	if (fd < 0 && place->kind != RELAY_UNIX)
-		return open_sockets(s, workers, f);
+		return open_sockets(s, old, workers, f);
 	if (fd < 0) {
 		fd = listen_open_unix(place->path, f);
 		s->owns_path = fd >= 0;
@@ -147,7 +149,23 @@ static bool listen_for(struct setup *setup, struct setup_service *s, const struc
 	for (unsigned i = 0; i < setup->workers; i++)
 		s->listeners[i] = -1;
 	*is_new = true;
-	return listen_afresh(s, setup->workers, f);
+	return listen_afresh(s, old, setup->workers, f);
+}
+
+/* Two names of one place would share it, and the system would choose the service. */
+static bool has_place_alone(const struct setup *setup, size_t i, struct failure *f)
+{
+	const struct setup_service *s = &setup->services[i];
+
+	for (size_t j = 0; j < i; j++) {
+		if (setup->services[j].listeners == NULL ||
+		    strcmp(setup->services[j].place, s->place) != 0)
+			continue;
+		failure_set(f, "[%s]: [%s] listens on %s already; write another place",
+		            s->service->name, setup->services[j].service->name, s->place);
+		return false;
+	}
+	return true;
 }
 
 static bool listen_for_all(struct setup *setup, const struct setup *old, struct failure *f)
@@ -160,7 +178,8 @@ static bool listen_for_all(struct setup *setup, const struct setup *old, struct 
 		failure_set(f, "out of memory");
 	for (size_t i = 0; stands && i < count && setup->workers > 0; i++)
 		if (setup->services[i].service->sni_of == NULL)
-			stands = listen_for(setup, &setup->services[i], old, &is_new[i], f);
+			stands = listen_for(setup, &setup->services[i], old, &is_new[i], f) &&
+			         has_place_alone(setup, i, f);
 	for (size_t i = 0; !stands && is_new != NULL && i < count; i++) {
 		if (!is_new[i])
 			continue;

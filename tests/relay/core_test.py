@@ -265,8 +265,22 @@ class Process(unittest.TestCase):
             self.assertIn("cannot listen on " + place, tap.run([rig.LASTWORD, "relay", config]).stderr.decode())
         self.assertEqual(os.listdir(self.folder), ["two.conf"])
 
+    def test_does_not_listen_where_another_does(self):
+        relay = Relay(self, "--accept", "tcp:127.0.0.1:0", "--connect", "tcp:127.0.0.1:9")
+        self.assertIn("another program has that port", self.refused("--accept", "tcp:" + relay.place()))
+
+    def test_two_services_do_not_share_a_place_by_two_names(self):
+        port = tap.free_port()
+        service = "[%s]\naccept = tcp:%s:%d\nconnect = tcp:127.0.0.1:9\n"
+        one, two = service % ("one", "127.0.0.1", port), service % ("two", "localhost", port)
+        relay = Relay(self, config=one)
+        relay.rewrite(one + two)
+        self.assertIn("[one] listens on 127.0.0.1:%d already" % port, relay.wait("^reload_failed")["reason"])
+        relay.rewrite(two)  # the same place, by another name
+        relay.wait("^reloaded ")
+
     def test_that_does_not_start_leaves_anothers_pid_file_alone(self):
-        flags = ["--accept", "tcp:127.0.0.1:%d" % tap.free_port(), "--pid", self.path("pid"), "--metrics", "127.0.0.1:%d" % tap.free_port()]
+        flags = ["--accept", "tcp:127.0.0.1:0", "--pid", self.path("pid"), "--metrics", "127.0.0.1:%d" % tap.free_port()]
         relay = Relay(self, "--connect", "tcp:127.0.0.1:9", *flags)
         self.refused(*flags)
         with open(self.path("pid"), encoding="ascii") as written:
