@@ -33,7 +33,7 @@ struct relay {
 	atomic_uint drained;
 	atomic_bool is_running; /* all workers are there */
 	atomic_bool is_draining;
-	bool has_pid_file;
+	char *pid_file; /* that we wrote; a reload may name another */
 	int metrics_fd; /* handed over by the manager, or -1 */
 	struct admin *admin;
 	uint64_t started_s;
@@ -380,6 +380,14 @@ static void tell_start(struct relay *r)
 	          limit, NULL);
 }
 
+static bool write_pid(struct relay *r, const char *path, struct failure *f)
+{
+	if (!identity_write_pid(path, f))
+		return false;
+	r->pid_file = strdup(path);
+	return true;
+}
+
 /* Everything that may fail, in the order in which rights are given up; nobody is taken before. */
 static bool start(struct relay *r, struct failure *f)
 {
@@ -391,8 +399,7 @@ static bool start(struct relay *r, struct failure *f)
 	}
 	if (!start_admin(r, f))
 		return false;
-	r->has_pid_file = c->pid_file != NULL && identity_write_pid(c->pid_file, f);
-	if (c->pid_file != NULL && !r->has_pid_file)
+	if (c->pid_file != NULL && !write_pid(r, c->pid_file, f))
 		return false;
 	return identity_become(c->set_user, c->set_group, f) && start_workers(r, f);
 }
@@ -431,8 +438,9 @@ static bool end(struct relay *r)
 	(void)uv_run(&r->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&r->loop);
 	setup_unlink_paths(r->setup, NULL);
-	if (r->has_pid_file)
-		identity_remove_pid(r->setup->config->pid_file);
+	if (r->pid_file != NULL)
+		identity_remove_pid(r->pid_file);
+	free(r->pid_file);
 	return are_gone;
 }
 

@@ -288,6 +288,18 @@ class Process(unittest.TestCase):
         relay.end()
         self.assertFalse(os.path.exists(self.path("pid")))
 
+    def test_removes_the_pid_file_it_wrote_whatever_is_configured_by_then(self):
+        config = "[a]\naccept = tcp:127.0.0.1:0\nconnect = tcp:127.0.0.1:9\n"
+        for name, later in (("one", config), ("two", "pid = %s\n" % self.path("three") + config)):
+            with self.subTest(later=later):
+                relay = Relay(self, config="pid = %s\n" % self.path(name) + config)
+                relay.rewrite(later)
+                relay.wait("^restart_needed key=pid")
+                relay.wait("^reloaded ")
+                self.assertTrue(os.path.exists(self.path(name)))
+                self.assertEqual(relay.end(), 0)
+                self.assertEqual(os.listdir(self.folder), [])
+
     @unittest.skipUnless(os.geteuid() == 0, "only root becomes somebody else")
     def test_that_becomes_a_user_keeps_no_group_of_roots(self):
         relay = Relay(self, "--accept", "tcp:127.0.0.1:0", "--connect", "tcp:127.0.0.1:9", "--setuid", "nobody")
