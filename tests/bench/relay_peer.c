@@ -238,7 +238,7 @@ static enum went do_skip(struct peer *p)
 	while (p->left > 0) {
 		size_t n;
 		const enum went went =
-		    raw_read(p, piece, smaller(p->left, 4 * PIECE_BYTES), MSG_TRUNC, &n);
+		    raw_read(p, piece, smaller(p->left, PIECE_BYTES), MSG_TRUNC, &n);
 
 		if (went != WENT_ON)
 			return went;
@@ -286,7 +286,7 @@ static enum went do_end(struct peer *p, bool raw)
 {
 	for (;;) {
 		size_t n;
-		const enum went went = raw ? raw_read(p, piece, 4 * PIECE_BYTES, MSG_TRUNC, &n)
+		const enum went went = raw ? raw_read(p, piece, PIECE_BYTES, MSG_TRUNC, &n)
 		                           : read_some(p, PIECE_BYTES, &n);
 
 		if (went == WENT_TO_THE_END) {

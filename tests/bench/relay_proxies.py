@@ -120,7 +120,7 @@ connect = tcp:127.0.0.1:%(plain)d
 [to_tls]
 accept = tls:127.0.0.1:%(to_tls)d
 connect = tls:127.0.0.1:%(tls)d
-verifyChain = no
+backendVerifyChain = no
 """)
     return [p.program, "relay", p.path("relay.conf")]
 

@@ -6,8 +6,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import tap
 
-TYPES = {"object": dict, "string": str, "boolean": bool, "null": type(None), "integer": int, "number": (int, float)}
-KNOWN = {"type", "enum", "required", "properties", "additionalProperties", "oneOf", "$ref", "minimum", "minLength", "maxLength"}
+TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None), "integer": int, "number": (int, float)}
+KNOWN = {"type", "enum", "const", "required", "properties", "additionalProperties", "items", "oneOf", "$ref", "minimum", "minLength", "maxLength"}
 WORDS = {"$schema", "$id", "$defs", "title", "description"}
 
 
@@ -31,6 +31,10 @@ class Schema:
         found = []
         if "enum" in rule and value not in rule["enum"]:
             found.append("%s is none of %s: %r" % (at, rule["enum"], value))
+        if "const" in rule and value != rule["const"]:
+            found.append("%s is not %r: %r" % (at, rule["const"], value))
+        if isinstance(value, list) and "items" in rule:
+            found += [problem for i, part in enumerate(value) for problem in self.problems(part, rule["items"], "%s[%d]" % (at, i))]
         if "minimum" in rule and isinstance(value, (int, float)) and value < rule["minimum"]:
             found.append("%s is too small: %r" % (at, value))
         if isinstance(value, str) and not rule.get("minLength", 0) <= len(value) <= rule.get("maxLength", len(value)):
