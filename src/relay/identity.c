@@ -77,8 +77,13 @@ bool identity_become(const char *user, const char *group, struct failure *f)
 		return false;
 	if (group != NULL && (setgroups(1, &gid) != 0 || setgid(gid) != 0))
 		return fail(f, "setgid", "group", group);
+	if (group == NULL && user != NULL && is_root && gid == 0) {
+		failure_set(f, "setuid: the user %s has no group but root's; write setgid, too",
+		            user);
+		return false;
+	}
 	if (group == NULL && user != NULL && is_root &&
-	    (setgroups(gid != 0, &gid) != 0 || (gid != 0 && setgid(gid) != 0)))
+	    (setgroups(1, &gid) != 0 || setgid(gid) != 0))
 		return fail(f, "setuid", "user", user);
 	return user == NULL || setuid(uid) == 0 || fail(f, "setuid", "user", user);
 }

@@ -20,6 +20,7 @@
 enum {
 	SCRATCH_BYTES = 256 * 1024,
 	ACCEPTS_A_TURN = 64,
+	QUEUE_MAX = 65536,   /* no queue is longer; who comes meanwhile is not waited for */
 	PAUSE_MS = 50,       /* between two looks whether there is room again */
 	LAST_STOP_MS = 3000, /* from the drain deadline's stop to the last */
 	CLOSED_AT_ONCE = 64,
@@ -273,7 +274,7 @@ static void leave_listener(struct worker *w, struct listener *l)
 	const bool is_watched = watch_end(&l->watch, on_listener_gone);
 
 	l->is_leaving = true;
-	while (accept_one(w, l))
+	for (unsigned i = 0; i < QUEUE_MAX && accept_one(w, l); i++)
 		;
 	(void)close(l->fd);
 	if (!is_watched)

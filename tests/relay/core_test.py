@@ -311,6 +311,14 @@ class Process(unittest.TestCase):
         self.assertNotIn("0", rows["Groups"].split())
 
     @unittest.skipUnless(os.geteuid() == 0, "only root becomes somebody else")
+    def test_becomes_no_user_without_a_group(self):
+        self.assertIn("write setgid, too", self.refused("--accept", "tcp:127.0.0.1:0", "--setuid", "54321"))
+        relay = Relay(self, "--accept", "tcp:127.0.0.1:0", "--connect", "tcp:127.0.0.1:9", "--setuid", "54321", "--setgid", "12345")
+        with open("/proc/%d/status" % relay.pid, encoding="ascii") as status:
+            rows = dict(line.split(":", 1) for line in status)
+        self.assertEqual([rows[name].split()[0] for name in ("Uid", "Gid", "Groups")], ["54321", "12345", "12345"])
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root becomes somebody else")
     def test_becomes_nobody_by_a_number_that_is_none(self):
         self.assertIn("there is none of that name", self.refused("--accept", "tcp:127.0.0.1:0", "--setuid", "33x"))
 
