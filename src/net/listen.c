@@ -80,7 +80,7 @@ static void explain(const struct address *a, int error, struct failure *f)
 	                                     : "try another address");
 }
 
-static int open_place(const struct address *a, enum sharing sharing, struct failure *f)
+int listen_open(const struct address *a, struct failure *f)
 {
 	struct addrinfo hints = dial_hints(a, AF_UNSPEC), *list;
 	int fd = -1, error;
@@ -92,37 +92,129 @@ static int open_place(const struct address *a, enum sharing sharing, struct fail
 		return -1;
 	}
 	for (const struct addrinfo *one = list; one != NULL && fd < 0; one = one->ai_next)
-		fd = open_one(one, sharing);
+		fd = open_one(one, ALONE);
 	error = errno;
 	if (fd < 0)
 		explain(a, error, f);
 	freeaddrinfo(list);
-	errno = error;
 	return fd;
 }
 
-int listen_open(const struct address *a, struct failure *f)
+/* ---- sockets that are shared */
+
+static void set_port(struct sockaddr *address, in_port_t port)
 {
-	return open_place(a, ALONE, f);
+	if (address->sa_family == AF_INET6)
+		((struct sockaddr_in6 *)(void *)address)->sin6_port = port;
+	else
+		((struct sockaddr_in *)(void *)address)->sin_port = port;
+}
+
+static in_port_t port_of(int fd)
+{
+	struct sockaddr_in6 place = { .sin6_port = 0 }; /* IPv4 has it at the same place */
+	socklen_t n = sizeof place;
+
+	return getsockname(fd, (struct sockaddr *)&place, &n) == 0 ? place.sin6_port : 0;
+}
+
+static bool is_listed_before(const struct addrinfo *list, const struct addrinfo *one)
+{
+	for (; list != one; list = list->ai_next)
+		if (list->ai_addrlen == one->ai_addrlen &&
+		    memcmp(list->ai_addr, one->ai_addr, one->ai_addrlen) == 0)
+			return true;
+	return false;
+}
+
+/* A family or an address that this machine lacks is left out, as long as there is another. */
+static bool is_lacking(int error)
+{
+	return error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
+}
+
+/* -1: one could not be opened, see errno.  Nothing is open then. */
+static int open_list(const struct addrinfo *list, enum sharing sharing, int *fds, size_t cap)
+{
+	int error = EADDRNOTAVAIL;
+	size_t n = 0;
+
+	for (const struct addrinfo *one = list; one != NULL && n < cap; one = one->ai_next) {
+		if (is_listed_before(list, one))
+			continue;
+		if (n > 0)
+			set_port(one->ai_addr, port_of(fds[0]));
+		fds[n] = open_one(one, sharing);
+		if (fds[n] >= 0) {
+			n++;
+			continue;
+		}
+		error = errno;
+		if (is_lacking(error))
+			continue;
+		while (n > 0)
+			(void)close(fds[--n]);
+		break;
+	}
+	errno = error;
+	return n > 0 ? (int)n : -1;
+}
+
+static size_t open_all(const struct address *a, enum sharing sharing, int *fds, size_t cap,
+                       struct failure *f)
+{
+	struct addrinfo hints = dial_hints(a, AF_UNSPEC), *list;
+	int n, error;
+
+	hints.ai_flags |= AI_PASSIVE;
+	error = getaddrinfo(a->host, a->port, &hints, &list);
+	if (error != 0) {
+		dial_explain_lookup(a, AF_UNSPEC, error, f);
+		errno = EINVAL;
+		return 0;
+	}
+	n = open_list(list, sharing, fds, cap);
+	error = errno;
+	freeaddrinfo(list);
+	if (n < 0)
+		explain(a, error, f);
+	errno = error;
+	return n < 0 ? 0 : (size_t)n;
 }
 
 /* Without IPv6 in the system, IPv4 alone is everywhere. */
-int listen_open_shared(const struct address *a, bool is_first, struct failure *f)
+size_t listen_open_all(const struct address *a, bool is_alone, int *fds, size_t cap,
+                       struct failure *f)
 {
-	const enum sharing sharing = is_first ? SHARED_FIRST : SHARED;
+	const enum sharing sharing = is_alone ? SHARED_FIRST : SHARED;
 	struct address everywhere = *a;
-	int fd;
+	size_t n;
 
 	if (a->host[0] != '\0')
-		return open_place(a, sharing, f);
+		return open_all(a, sharing, fds, cap, f);
 	everywhere.host_is_ip = true;
 	(void)snprintf(everywhere.host, sizeof everywhere.host, "::");
-	fd = open_place(&everywhere, sharing, f);
-	if (fd >= 0 || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
-		return fd;
+	n = open_all(&everywhere, sharing, fds, 1, f);
+	if (n > 0 || !is_lacking(errno))
+		return n;
 	(void)snprintf(everywhere.host, sizeof everywhere.host, "0.0.0.0");
-	return open_place(&everywhere, sharing, f);
+	return open_all(&everywhere, sharing, fds, 1, f);
 }
+
+int listen_open_beside(int fd)
+{
+	struct sockaddr_storage place;
+	struct addrinfo one = { .ai_socktype = SOCK_STREAM,
+		                .ai_addr = (struct sockaddr *)&place,
+		                .ai_addrlen = sizeof place };
+
+	if (getsockname(fd, one.ai_addr, &one.ai_addrlen) != 0)
+		return -1;
+	one.ai_family = place.ss_family;
+	return open_one(&one, SHARED);
+}
+
+/* ---- Unix */
 
 static const char *unix_next_step(int error)
 {

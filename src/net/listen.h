@@ -15,11 +15,19 @@
 LW_MUST_CHECK int listen_open(const struct address *a, struct failure *f);
 
 /*
- * The same, shared by SO_REUSEPORT with others of this program: the system spreads connections
- * over all of them.  `is_first`: refused where anybody listens already, which the system would
- * allow to programs of one user.  Host "" is every address of the machine, IPv6 and IPv4.
+ * The same on every address that a name has, at most `cap`; behind port 0 all have the first one's.
+ * Host "" is every address of the machine, IPv6 and IPv4, by one socket.  They can be shared, see
+ * below; with `is_alone` they are refused where anybody listens already, which the system would
+ * allow to programs of one user.  Their number; 0 with a sentence.
  */
-LW_MUST_CHECK int listen_open_shared(const struct address *a, bool is_first, struct failure *f);
+LW_MUST_CHECK size_t listen_open_all(const struct address *a, bool is_alone, int *fds, size_t cap,
+                                     struct failure *f);
+
+/*
+ * Another socket at the place of one from listen_open_all(), by SO_REUSEPORT: the system spreads
+ * connections over all of them.  -1 with errno.
+ */
+LW_MUST_CHECK int listen_open_beside(int fd);
 
 /*
  * The same at a path.  A socket there that nobody listens on is replaced; one that answers, and any

@@ -360,9 +360,9 @@ static bool start_workers(struct relay *r, struct failure *f)
 static void tell_places(struct relay *r)
 {
 	for (size_t i = 0; i < r->setup->config->service_count; i++)
-		if (r->setup->services[i].listeners != NULL)
+		for (size_t d = 0; d < r->setup->services[i].door_count; d++)
 			(void)printf("%s %s\n", r->setup->services[i].service->name,
-			             r->setup->services[i].place);
+			             r->setup->services[i].doors[d].place);
 	if (r->admin != NULL)
 		(void)printf("metrics %s\n", admin_place(r->admin));
 	(void)fflush(stdout);

@@ -37,7 +37,7 @@ static const struct setup_service *find_listening(const struct setup *old,
 	for (size_t i = 0; old != NULL && i < old->config->service_count; i++) {
 		const struct relay_service *other = old->services[i].service;
 
-		if (old->services[i].listeners != NULL &&
+		if (old->services[i].doors != NULL &&
 		    is_same_place(&other->accept, &service->accept) &&
 		    (!is_any_port(&other->accept) || strcmp(other->name, service->name) == 0))
 			return &old->services[i];
@@ -45,64 +45,137 @@ static const struct setup_service *find_listening(const struct setup *old,
 	return NULL;
 }
 
+/* One more door, without descriptors.  NULL: no memory, or too many. */
+static struct setup_door *add_door(struct setup_service *s, unsigned workers)
+{
+	struct setup_door *door = &s->doors[s->door_count];
+
+	if (s->door_count == SETUP_DOORS)
+		return NULL;
+	door->listeners = calloc(workers, sizeof *door->listeners);
+	if (door->listeners == NULL)
+		return NULL;
+	for (unsigned i = 0; i < workers; i++)
+		door->listeners[i] = -1;
+	s->door_count++;
+	return door;
+}
+
+static bool complain_of_workers(unsigned workers, struct failure *f)
+{
+	failure_set(f, "cannot listen with %u workers: %s; raise the limit of open files", workers,
+	            strerror(errno));
+	return false;
+}
+
 /* One socket for all workers: each gets a descriptor of its own, which it closes. */
 static bool share_socket(struct setup_service *s, int fd, unsigned workers, struct failure *f)
 {
-	s->is_shared = true;
-	for (unsigned i = 0; i < workers; i++) {
-		s->listeners[i] = i == 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-		if (s->listeners[i] >= 0)
-			continue;
-		failure_set(f, "cannot listen with %u workers: %s; raise the limit of open files",
-		            workers, strerror(errno));
+	struct setup_door *door = add_door(s, workers);
+
+	if (door == NULL) {
+		(void)close(fd);
+		failure_set(f, "out of memory");
 		return false;
+	}
+	if (s->door_count == 1 || !listen_text(fd, door->place, sizeof door->place))
+		(void)relay_place_text(&s->service->accept, door->place, sizeof door->place);
+	for (unsigned i = 0; i < workers; i++) {
+		door->listeners[i] = i == 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (door->listeners[i] < 0)
+			return complain_of_workers(workers, f);
 	}
 	return true;
 }
 
-/* Behind port 0 the first socket's port is everybody's.  While nothing runs, none may be taken. */
+static bool open_beside(struct setup_door *door, unsigned workers, struct failure *f)
+{
+	if (!listen_text(door->listeners[0], door->place, sizeof door->place))
+		return complain_of_workers(workers, f);
+	for (unsigned i = 1; i < workers; i++) {
+		door->listeners[i] = listen_open_beside(door->listeners[0]);
+		if (door->listeners[i] < 0)
+			return complain_of_workers(workers, f);
+	}
+	return true;
+}
+
+/* A socket a worker, on each address.  While nothing runs, none may be taken. */
 static bool open_sockets(struct setup_service *s, const struct setup *old, unsigned workers,
                          struct failure *f)
 {
-	struct address address = s->service->accept.address;
+	int fds[SETUP_DOORS];
+	size_t count =
+	    listen_open_all(&s->service->accept.address, old == NULL, fds, SETUP_DOORS, f);
+	bool stands = count > 0;
 
-	for (unsigned i = 0; i < workers; i++) {
-		s->listeners[i] = listen_open_shared(&address, i == 0 && old == NULL, f);
-		if (s->listeners[i] < 0)
-			return false;
-		if (i > 0)
+	for (size_t i = 0; i < count; i++) {
+		struct setup_door *door = stands ? add_door(s, workers) : NULL;
+
+		if (door == NULL) {
+			(void)close(fds[i]);
+			if (stands)
+				failure_set(f, "out of memory");
+			stands = false;
 			continue;
-		if (!listen_text(s->listeners[0], s->place, sizeof s->place)) {
-			failure_set(f, "cannot tell where [%s] listens: %s", s->service->name,
-			            strerror(errno));
-			return false;
 		}
-		(void)snprintf(address.port, sizeof address.port, "%s", strrchr(s->place, ':') + 1);
+		door->listeners[0] = fds[i];
+		stands = open_beside(door, workers, f);
 	}
-	return true;
+	return stands;
 }
 
+/* All that were handed over for it; else what is opened here. */
 static bool listen_afresh(struct setup_service *s, const struct setup *old, unsigned workers,
                           struct failure *f)
 {
 	const struct relay_place *place = &s->service->accept;
 	int fd = manager_socket(place, s->service->name);
 
-	(void)relay_place_text(place, s->place, sizeof s->place);
 	if (fd < 0 && place->kind != RELAY_UNIX)
 		return open_sockets(s, old, workers, f);
 	if (fd < 0) {
 		fd = listen_open_unix(place->path, f);
 		s->owns_path = fd >= 0;
+		return fd >= 0 && share_socket(s, fd, workers, f);
 	}
-	return fd >= 0 && share_socket(s, fd, workers, f);
+	for (; fd >= 0; fd = manager_socket(place, s->service->name))
+		if (!share_socket(s, fd, workers, f))
+			return false;
+	return true;
 }
 
 static void close_sockets(struct setup_service *s, unsigned workers)
 {
-	for (unsigned i = 0; s->listeners != NULL && i < workers; i++)
-		if (s->listeners[i] >= 0)
-			(void)close(s->listeners[i]);
+	for (size_t d = 0; d < s->door_count; d++)
+		for (unsigned i = 0; i < workers; i++)
+			if (s->doors[d].listeners[i] >= 0)
+				(void)close(s->doors[d].listeners[i]);
+}
+
+static void free_doors(struct setup_service *s)
+{
+	for (size_t d = 0; d < s->door_count; d++)
+		free(s->doors[d].listeners);
+	free(s->doors);
+}
+
+static bool take_doors(struct setup_service *s, const struct setup_service *before,
+                       unsigned workers, struct failure *f)
+{
+	s->owns_path = before->owns_path;
+	for (size_t d = 0; d < before->door_count; d++) {
+		struct setup_door *door = add_door(s, workers);
+
+		if (door == NULL) {
+			failure_set(f, "out of memory");
+			return false;
+		}
+		memcpy(door->place, before->doors[d].place, sizeof door->place);
+		memcpy(door->listeners, before->doors[d].listeners,
+		       workers * sizeof *door->listeners);
+	}
+	return true;
 }
 
 static struct setup_count *count_new(void)
@@ -132,39 +205,38 @@ static bool listen_for(struct setup *setup, struct setup_service *s, const struc
 	const struct setup_service *before = find_listening(old, s->service);
 
 	s->count = before != NULL ? count_ref(before->count) : count_new();
-	s->listeners = calloc(setup->workers, sizeof *s->listeners);
-	if (s->listeners == NULL || s->count == NULL) {
-		free(s->listeners);
-		s->listeners = NULL;
+	s->doors = calloc(SETUP_DOORS, sizeof *s->doors);
+	if (s->doors == NULL || s->count == NULL) {
 		failure_set(f, "out of memory");
 		return false;
 	}
-	if (before != NULL) {
-		memcpy(s->listeners, before->listeners, setup->workers * sizeof *s->listeners);
-		memcpy(s->place, before->place, sizeof s->place);
-		s->is_shared = before->is_shared;
-		s->owns_path = before->owns_path;
-		return true;
-	}
-	for (unsigned i = 0; i < setup->workers; i++)
-		s->listeners[i] = -1;
+	if (before != NULL)
+		return take_doors(s, before, setup->workers, f);
 	*is_new = true;
 	return listen_afresh(s, old, setup->workers, f);
 }
 
 /* Two names of one place would share it, and the system would choose the service. */
-static bool has_place_alone(const struct setup *setup, size_t i, struct failure *f)
+static bool has_place_alone(const struct setup *setup, const struct setup_service *s,
+                            const struct setup_door *door, struct failure *f)
 {
-	const struct setup_service *s = &setup->services[i];
+	for (const struct setup_service *other = setup->services; other < s; other++)
+		for (size_t d = 0; d < other->door_count; d++) {
+			if (strcmp(other->doors[d].place, door->place) != 0)
+				continue;
+			failure_set(f, "[%s]: [%s] listens on %s already; write another place",
+			            s->service->name, other->service->name, door->place);
+			return false;
+		}
+	return true;
+}
 
-	for (size_t j = 0; j < i; j++) {
-		if (setup->services[j].listeners == NULL ||
-		    strcmp(setup->services[j].place, s->place) != 0)
-			continue;
-		failure_set(f, "[%s]: [%s] listens on %s already; write another place",
-		            s->service->name, setup->services[j].service->name, s->place);
-		return false;
-	}
+static bool has_places_alone(const struct setup *setup, const struct setup_service *s,
+                             struct failure *f)
+{
+	for (size_t d = 0; d < s->door_count; d++)
+		if (!has_place_alone(setup, s, &s->doors[d], f))
+			return false;
 	return true;
 }
 
@@ -179,7 +251,7 @@ static bool listen_for_all(struct setup *setup, const struct setup *old, struct 
 	for (size_t i = 0; stands && i < count && setup->workers > 0; i++)
 		if (setup->services[i].service->sni_of == NULL)
 			stands = listen_for(setup, &setup->services[i], old, &is_new[i], f) &&
-			         has_place_alone(setup, i, f);
+			         has_places_alone(setup, &setup->services[i], f);
 	for (size_t i = 0; !stands && is_new != NULL && i < count; i++) {
 		if (!is_new[i])
 			continue;
@@ -191,12 +263,20 @@ static bool listen_for_all(struct setup *setup, const struct setup *old, struct 
 	return stands;
 }
 
+static bool has_listener(const struct setup_service *s, unsigned workers, int fd)
+{
+	for (size_t d = 0; d < s->door_count; d++)
+		for (unsigned w = 0; w < workers; w++)
+			if (s->doors[d].listeners[w] == fd)
+				return true;
+	return false;
+}
+
 bool setup_has_listener(const struct setup *s, int fd)
 {
 	for (size_t i = 0; i < s->config->service_count; i++)
-		for (unsigned w = 0; s->services[i].listeners != NULL && w < s->workers; w++)
-			if (s->services[i].listeners[w] == fd)
-				return true;
+		if (has_listener(&s->services[i], s->workers, fd))
+			return true;
 	return false;
 }
 
@@ -331,7 +411,7 @@ static void free_setup(struct setup *s)
 		SSL_CTX_free(s->services[i].back);
 		if (s->services[i].local != NULL)
 			freeaddrinfo(s->services[i].local);
-		free(s->services[i].listeners);
+		free_doors(&s->services[i]);
 		count_unref(s->services[i].count);
 	}
 	free(s->services);

@@ -16,16 +16,23 @@ struct setup_count {
 	atomic_size_t open;
 };
 
+enum { SETUP_DOORS = 16 }; /* of a service; more addresses are left out */
+
+/* One address that a service listens on. */
+struct setup_door {
+	int *listeners;  /* a descriptor a worker, shared with the setups before and behind */
+	char place[160]; /* with the port that the system chose */
+};
+
 /* One service, ready. */
 struct setup_service {
 	const struct relay_service *service;
 	SSL_CTX *front, *back;     /* NULL: a plain leg */
 	struct addrinfo *local;    /* where connections are made from; NULL: the system chooses */
 	struct setup_count *count; /* NULL: it does not listen */
-	int *listeners;  /* a descriptor a worker, shared with the setups before and behind */
-	bool is_shared;  /* one socket for all workers: handed over by the manager, or Unix */
-	bool owns_path;  /* a Unix socket that is not the manager's: unlinked at the end */
-	char place[160]; /* where it listens, with the port that the system chose */
+	struct setup_door *doors;  /* NULL: it does not listen */
+	size_t door_count;
+	bool owns_path; /* a Unix socket that is not the manager's: unlinked at the end */
 };
 
 struct setup {

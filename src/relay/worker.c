@@ -334,8 +334,9 @@ static void begin_listeners(struct worker *w)
 	struct setup *setup = w->current->setup;
 
 	for (size_t i = 0; i < setup->config->service_count; i++)
-		if (setup->services[i].listeners != NULL)
-			begin_listener(w, setup->services[i].listeners[w->options.index], i);
+		for (size_t d = 0; d < setup->services[i].door_count; d++)
+			begin_listener(w, setup->services[i].doors[d].listeners[w->options.index],
+			               i);
 	(void)listen_on(w);
 }
 

@@ -223,12 +223,12 @@ class Limits(unittest.TestCase):
 
 # As the manager does it: sockets from 3 on, for the process that the program becomes.
 HANDING = """
-import os, socket, sys
-port, name = sys.argv[1:3]
-listener = socket.create_server(("127.0.0.1", int(port)))
-os.dup2(listener.fileno(), 3)
-os.set_inheritable(3, True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES=name)
+import fcntl, os, socket, sys
+ports, name = sys.argv[1].split(","), sys.argv[2]
+listeners = [socket.create_server(("127.0.0.1", int(port))) for port in ports]
+for i, high in enumerate([fcntl.fcntl(listener, fcntl.F_DUPFD_CLOEXEC, 50) for listener in listeners]):
+    os.dup2(high, 3 + i)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(ports)), LISTEN_FDNAMES=":".join([name] * len(ports)))
 os.execvp(sys.argv[3], sys.argv[3:])
 """
 
@@ -255,6 +255,16 @@ class Process(unittest.TestCase):
             self.assertEqual(answer.read(), b"ready\n")
         self.assertNotIn("no service accepts", relay.process.err.decode())
 
+    def test_takes_all_sockets_that_were_handed_over_for_a_service(self):
+        ports = [tap.free_port(), tap.free_port()]
+        config = "[web]\naccept = tcp:127.0.0.1:%d\nconnect = tcp:127.0.0.1:%d\n" % (ports[0], Answerer(self).port)
+        relay = Relay(self, config=config, within=[sys.executable, "-c", HANDING, "%d,%d" % tuple(ports), "web"])
+        self.assertNotIn("no service accepts", relay.process.err.decode())
+        for port in ports:
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+                client.sendall(b"go\n")
+                self.assertEqual(client.recv(3), b"yes")
+
     def test_that_does_not_start_leaves_no_path(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             place = "127.0.0.1:%d" % taken.getsockname()[1]
@@ -264,6 +274,23 @@ class Process(unittest.TestCase):
                 self.path("front"), place))
             self.assertIn("cannot listen on " + place, tap.run([rig.LASTWORD, "relay", config]).stderr.decode())
         self.assertEqual(os.listdir(self.folder), ["two.conf"])
+
+    def test_listens_on_every_address_of_a_name(self):
+        within = with_files(self, {"/etc/hosts": "127.0.0.2 twice\n127.0.0.3 twice\n127.0.0.2 twice\n"})
+        config = "workers = 2\n[a]\naccept = tcp:twice:0\nconnect = tcp:127.0.0.1:%d\n" % Answerer(self).port
+        relay = Relay(self, config=config, within=within)
+        port = relay.port("a")
+        self.assertEqual(relay.process.out.decode(), "a 127.0.0.2:%d\na 127.0.0.3:%d\n" % (port, port))
+        for _ in range(2):
+            for host in ("127.0.0.2", "127.0.0.3") * 8:
+                with socket.create_connection((host, port), timeout=20) as client:
+                    client.sendall(b"go\n")
+                    client.shutdown(socket.SHUT_WR)
+                    self.assertEqual(client.makefile("rb").read(), b"yes")
+            relay.rewrite(config)
+            relay.process.wait_line("^reloaded ")
+        relay.rewrite(config.replace("twice:0", "127.0.0.1:0"))
+        wait_until(lambda: not tap.is_listening(port))
 
     def test_does_not_listen_where_another_does(self):
         relay = Relay(self, "--accept", "tcp:127.0.0.1:0", "--connect", "tcp:127.0.0.1:9")
