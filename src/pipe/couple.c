@@ -74,7 +74,7 @@ static bool watch_leg(struct couple *c, struct leg *l, bool *at_once)
 		return true;
 	l->e->ops->watches(l->e, interest, w);
 	*at_once |= (interest & LW_INTEREST_READ) != 0 && l->e->has_more;
-	if (l->polled.set == 0)
+	if (!l->polled.is_in)
 		l->polled.fd = w[0].fd;
 	return poller_set(poller_of(c), &l->polled, l->is_done || w[0].fd < 0 ? 0 : w[0].events);
 }

@@ -1,49 +1,68 @@
-/* poller: see poller.h.  The loop keeps turning for as long as somebody waits.  Invariant: nobody
- * who has left is called, though it was ready in the batch under way.
+/* poller: see poller.h.  The loop keeps turning for as long as somebody waits.
+ *
+ * A descriptor that was left stays in the epoll set: mostly it is closed next, which takes it out,
+ * or somebody goes on to wait for it.  Only if it gets ready before, it is taken out by hand.  So
+ * nothing is believed of a descriptor that has a new owner: it may be another under the same
+ * number.  Invariant: who has left is not called.
  */
 #include "pipe/poller.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { BATCH = 128 };
+enum { BATCH = 128, FIRST_OWNERS = 64 };
 
 struct poller {
 	uv_poll_t poll; /* of the epoll descriptor */
 	int epoll;
-	size_t waiting;
-	struct epoll_event batch[BATCH];
-	int next, end; /* of the batch: what is still to fire */
+	size_t waiting;         /* for some event */
+	struct polled **owners; /* by descriptor */
+	size_t cap;
 };
 
-static void fire(struct polled *d, uint32_t ready)
+static void take_out(struct poller *p, int fd)
 {
+	(void)epoll_ctl(p->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static void fire(struct poller *p, int fd, uint32_t ready)
+{
+	struct polled *d = p->owners[fd];
 	unsigned events = 0;
 
+	if (d == NULL) {
+		take_out(p, fd);
+		return;
+	}
 	if ((ready & (EPOLLERR | EPOLLHUP)) != 0)
 		events = LW_EVENT_READABLE | LW_EVENT_WRITABLE;
 	if ((ready & EPOLLIN) != 0)
 		events |= LW_EVENT_READABLE;
 	if ((ready & EPOLLOUT) != 0)
 		events |= LW_EVENT_WRITABLE;
-	d->fire(d, events);
+	if (d->set != 0) {
+		d->fire(d, events);
+	} else if ((ready & (EPOLLERR | EPOLLHUP)) != 0) { /* would be told for ever */
+		take_out(p, fd);
+		d->is_in = false;
+	}
 }
 
 /* What is not seen now leaves the epoll descriptor ready. */
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct poller *p = poll->data;
+	struct epoll_event batch[BATCH];
+	int n;
 
 	(void)status;
 	(void)events;
-	p->end = epoll_wait(p->epoll, p->batch, BATCH, 0);
-	for (p->next = 0; p->next < p->end;) {
-		const struct epoll_event *e = &p->batch[p->next++];
-
-		if (e->data.ptr != NULL)
-			fire(e->data.ptr, e->events);
-	}
+	n = epoll_wait(p->epoll, batch, BATCH, 0);
+	for (int i = 0; i < n; i++)
+		fire(p, batch[i].data.fd, batch[i].events);
 }
 
 struct poller *poller_new(uv_loop_t *loop)
@@ -72,6 +91,7 @@ static void on_gone(uv_handle_t *handle)
 	struct poller *p = handle->data;
 
 	(void)close(p->epoll);
+	free(p->owners);
 	free(p);
 }
 
@@ -86,44 +106,67 @@ void polled_init(struct polled *d, int fd, void (*fire_it)(struct polled *d, uns
 	*d = (struct polled){ .fire = fire_it, .fd = fd };
 }
 
-static bool change(struct poller *p, struct polled *d, unsigned events)
+static bool make_room(struct poller *p, int fd)
 {
-	struct epoll_event wanted = { .data.ptr = d };
-	int operation = d->set == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+	size_t cap = p->cap > 0 ? p->cap : FIRST_OWNERS;
+	struct polled **owners;
+
+	if ((size_t)fd < p->cap)
+		return true;
+	while (cap <= (size_t)fd)
+		cap *= 2;
+	owners = realloc(p->owners, cap * sizeof(struct polled *));
+	if (owners == NULL)
+		return false;
+	memset(owners + p->cap, 0, (cap - p->cap) * sizeof(struct polled *));
+	p->owners = owners;
+	p->cap = cap;
+	return true;
+}
+
+static bool ask(struct poller *p, const struct polled *d, unsigned events)
+{
+	struct epoll_event wanted = { .data.fd = d->fd };
 
 	if ((events & LW_EVENT_READABLE) != 0)
 		wanted.events |= EPOLLIN;
 	if ((events & LW_EVENT_WRITABLE) != 0)
 		wanted.events |= EPOLLOUT;
-	return epoll_ctl(p->epoll, operation, d->fd, &wanted) == 0;
+	if (!d->is_in && epoll_ctl(p->epoll, EPOLL_CTL_ADD, d->fd, &wanted) == 0)
+		return true;
+	return (d->is_in || errno == EEXIST) &&
+	       epoll_ctl(p->epoll, EPOLL_CTL_MOD, d->fd, &wanted) == 0;
+}
+
+/* Events of a descriptor that is asked of nothing keep nobody on the loop. */
+static void count(struct poller *p, unsigned before, unsigned after)
+{
+	if (before == 0 && after != 0 && p->waiting++ == 0)
+		uv_ref((uv_handle_t *)&p->poll);
+	if (before != 0 && after == 0 && --p->waiting == 0)
+		uv_unref((uv_handle_t *)&p->poll);
 }
 
 bool poller_set(struct poller *p, struct polled *d, unsigned events)
 {
 	if (events == d->set)
 		return true;
-	if (events ==
-	    0) { /* hang-ups would be told even of a descriptor that nothing is asked of */
-		poller_leave(p, d);
-		return true;
-	}
-	if (!change(p, d, events))
+	if (!make_room(p, d->fd) || (p->owners[d->fd] != NULL && p->owners[d->fd] != d))
 		return false;
-	if (d->set == 0 && p->waiting++ == 0)
-		uv_ref((uv_handle_t *)&p->poll);
+	if (!ask(p, d, events))
+		return false;
+	p->owners[d->fd] = d;
+	d->is_in = true;
+	count(p, d->set, events);
 	d->set = (uint8_t)events;
 	return true;
 }
 
 void poller_leave(struct poller *p, struct polled *d)
 {
-	if (d->set == 0)
-		return;
+	count(p, d->set, 0);
 	d->set = 0;
-	(void)epoll_ctl(p->epoll, EPOLL_CTL_DEL, d->fd, NULL);
-	if (--p->waiting == 0)
-		uv_unref((uv_handle_t *)&p->poll);
-	for (int i = p->next; i < p->end; i++)
-		if (p->batch[i].data.ptr == d)
-			p->batch[i].data.ptr = NULL;
+	d->is_in = false;
+	if (d->fd >= 0 && (size_t)d->fd < p->cap && p->owners[d->fd] == d)
+		p->owners[d->fd] = NULL;
 }

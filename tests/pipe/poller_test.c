@@ -1,4 +1,5 @@
 /* poller: one epoll for many descriptors: who is told what, and who is told nothing any more. */
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -150,6 +151,76 @@ static void test_everybody_has_a_turn(void **state)
 	close_scene(&s);
 }
 
+/* The next owner of a descriptor, or of another under its number, is told what it asks for. */
+static void test_a_number_may_have_another_owner(void **state)
+{
+	struct scene s;
+	struct end e, next;
+
+	(void)state;
+	open_scene(&s);
+	for (int is_closed = 0; is_closed < 2; is_closed++) {
+		open_end(&s, &e);
+		open_end(&s, &next);
+		assert_true(poller_set(s.poller, &e.polled, LW_EVENT_READABLE));
+		assert_false(poller_set(s.poller, &(struct polled){ on_fire, e.fds[0], 0, false },
+		                        LW_EVENT_READABLE));
+		poller_leave(s.poller, &e.polled);
+		if (is_closed)
+			assert_int_equal(dup2(next.fds[0], e.fds[0]), e.fds[0]);
+		polled_init(&next.polled, e.fds[0], on_fire);
+		assert_true(poller_set(s.poller, &next.polled, LW_EVENT_READABLE));
+		assert_int_equal(write(is_closed ? next.fds[1] : e.fds[1], "a", 1), 1);
+		turn(&s);
+		assert_int_equal(e.times, 0);
+		assert_int_equal(next.times, 1);
+		close_end(&next);
+		close_end(&e);
+	}
+	close_scene(&s);
+}
+
+static void never(uv_timer_t *timer)
+{
+	(void)timer;
+}
+
+/* Left and ready, or hung up where nothing is asked: no turn finds it again. */
+static void test_what_nobody_waits_for_is_let_go(void **state)
+{
+	uv_timer_t other; /* the loop turns for somebody else */
+	struct scene s;
+	struct pollfd loop;
+
+	(void)state;
+	open_scene(&s);
+	assert_int_equal(uv_timer_init(&s.loop, &other), 0);
+	assert_int_equal(uv_timer_start(&other, never, 3600 * 1000, 0), 0);
+	for (int hangs_up = 0; hangs_up < 2; hangs_up++) {
+		struct end e;
+
+		open_end(&s, &e);
+		assert_true(poller_set(s.poller, &e.polled, LW_EVENT_WRITABLE));
+		if (hangs_up) {
+			assert_true(poller_set(s.poller, &e.polled, 0));
+			(void)close(e.fds[1]);
+			e.fds[1] = -1;
+		} else {
+			poller_leave(s.poller, &e.polled);
+		}
+		turn(&s);
+		loop = (struct pollfd){ .fd = uv_backend_fd(&s.loop), .events = POLLIN };
+		assert_int_equal(poll(&loop, 1, 0), 0);
+		assert_int_equal(e.times, 0);
+		assert_true(poller_set(s.poller, &e.polled, LW_EVENT_WRITABLE)); /* again */
+		turn(&s);
+		assert_int_equal(e.times, 1);
+		close_end(&e);
+	}
+	uv_close((uv_handle_t *)&other, NULL);
+	close_scene(&s);
+}
+
 static void on_time(uv_timer_t *timer)
 {
 	struct end *e = timer->data;
@@ -216,6 +287,8 @@ int main(void)
 		cmocka_unit_test(test_a_hang_up_is_both_and_nothing_where_nothing_is_asked),
 		cmocka_unit_test(test_who_has_left_is_not_called),
 		cmocka_unit_test(test_everybody_has_a_turn),
+		cmocka_unit_test(test_a_number_may_have_another_owner),
+		cmocka_unit_test(test_what_nobody_waits_for_is_let_go),
 		cmocka_unit_test(test_the_loop_stays_for_who_waits),
 		cmocka_unit_test(test_what_cannot_be_watched_is_refused),
 	};
