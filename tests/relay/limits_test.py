@@ -14,7 +14,8 @@ from operation_test import metric, until
 from rig import LASTWORD, Relay, servers, tap
 
 DEADLINE = 40
-MOVED = 25000000  # bytes a connection: eight of them are 200 MB
+BEYOND = 1000000  # bytes of a flood behind the point at which nobody took more
+FLOOD_MAX = 1000000000  # the system's buffers on the way take some ten MB a socket, not that much
 EACH_MAX = 700000  # bytes of the relay's memory that a connection may take whose reader has stopped
 
 
@@ -32,12 +33,12 @@ def resident(pid):
 
 
 class Flood(threading.Thread):
-    """Says `total` bytes on a connection.  .stalled is set once nobody takes any more, .over at the end; .sent, .problem."""
+    """Says bytes on a connection until nobody takes any more (.stalled), and then BEYOND more, .total in all; .sent, .problem, .is_over."""
     PIECE = bytes(range(256)) * 256
 
-    def __init__(self, connection, total=MOVED):
+    def __init__(self, connection):
         super().__init__(daemon=True)
-        self.connection, self.total, self.sent, self.problem = connection, total, 0, None
+        self.connection, self.total, self.sent, self.problem = connection, FLOOD_MAX, 0, None
         self.stalled, self.is_over = threading.Event(), threading.Event()
         self.start()
 
@@ -48,6 +49,7 @@ class Flood(threading.Thread):
                 try:
                     self.sent += self.connection.send(self.PIECE[self.sent % 256:][:self.total - self.sent])
                 except (TimeoutError, ssl.SSLWantWriteError):
+                    self.total = min(self.total, self.sent + BEYOND)
                     self.stalled.set()
         except OSError as problem:
             self.problem = problem
@@ -55,7 +57,7 @@ class Flood(threading.Thread):
         self.is_over.set()
 
 
-def take_all(connection, total=MOVED):
+def take_all(connection, total):
     """Reads so many bytes, which have to be those of a Flood."""
     connection.settimeout(DEADLINE)
     n, expected = 0, Flood.PIECE * 2
@@ -127,12 +129,12 @@ class SlowReaders(Case):
     def check(self, relays, before, floods, readers):
         for flood in floods:
             self.assertTrue(flood.stalled.wait(DEADLINE))
-            self.assertLess(flood.sent, MOVED, "there is somebody who takes all of it")
+            self.assertLess(flood.sent, FLOOD_MAX, "there is somebody who takes all of it")
         grown = sum(resident(relay.pid) for relay in relays) - before
         if not is_instrumented():
             self.assertLess(grown, EACH_MAX * len(floods) * len(relays), "memory, in bytes")
         yield  # while all stand still
-        threads = [threading.Thread(target=take_all, args=(reader,), daemon=True) for reader in readers]
+        threads = [threading.Thread(target=take_all, args=(reader, flood.total), daemon=True) for reader, flood in zip(readers, floods)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -140,7 +142,7 @@ class SlowReaders(Case):
             self.assertFalse(thread.is_alive())
         for flood in floods:
             self.assertTrue(flood.is_over.wait(DEADLINE))
-            self.assertEqual((flood.sent, flood.problem), (MOVED, None))
+            self.assertEqual((flood.sent, flood.problem), (flood.total, None))
 
     def each_pair_of_legs(self, floods_of, count=4):
         for legs in self.LEGS:
@@ -167,15 +169,17 @@ class SlowReaders(Case):
         near = self.relay(far.port(), "tcp", "tls")
         pairs = [self.pair(near, listener, "tcp", "tcp") for _ in range(3)]
         before = resident(far.pid) + resident(near.pid)
-        ends = [end for pair in pairs for end in pair]
-        for _ in self.check([far, near], before, [Flood(end) for end in ends], ends):
+        floods = [(Flood(client), Flood(server)) for client, server in pairs]
+        for _ in self.check([far, near], before, [flood for two in floods for flood in two], [end for pair in pairs for end in reversed(pair)]):
             pass
-        for end in ends:
-            end.shutdown(socket.SHUT_WR)
+        for pair in pairs:
+            for end in pair:
+                end.shutdown(socket.SHUT_WR)
+        said = sorted((str(up.total), str(down.total)) for up, down in floods)
         for relay in (far, near):
-            for number in (1, 2, 3):
-                line = relay.wait_connection(number)
-                self.assertEqual([line.outcome, line["in"], line["out"], line["lost"]], ["whole", str(MOVED), str(MOVED), "0"])
+            lines = [relay.wait_connection(number) for number in (1, 2, 3)]
+            self.assertEqual([(line.outcome, line["lost"]) for line in lines], [("whole", "0")] * 3)
+            self.assertEqual(sorted((line["in"], line["out"]) for line in lines), said)
 
 
 class Limits(Case):
