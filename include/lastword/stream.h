@@ -56,6 +56,12 @@ struct lw_options {
 	uint32_t close_timeout_ms; /* 0: do not wait for close_notify, still drain */
 	uint32_t drain_timeout_ms; /* 0: do not drain */
 	uint64_t drain_bytes;
+	/*
+	 * Where much comes on a socket, up to 48 KiB behind the record under way are read along
+	 * with it: fewer system calls.  lw_unwrap() is then refused, and the TLS object cannot go
+	 * on without the stream.
+	 */
+	bool reads_ahead;
 };
 
 /* Fills `options` with the defaults: framed, and the limits above. */
@@ -76,6 +82,12 @@ LW_API LW_MUST_CHECK enum lw_status lw_handshake(struct lw_stream *s);
  * rules: end-of-data-on-close-notify, ignore-after-closure, no-io-after-received-error
  */
 LW_API LW_MUST_CHECK enum lw_status lw_read(struct lw_stream *s, void *buf, size_t cap, size_t *n);
+
+/*
+ * Whether lw_read() can go on with what is here already, though the descriptor may tell nothing:
+ * for a caller that stops reading before LW_AGAIN.
+ */
+LW_API bool lw_holds_input(struct lw_stream *s);
 
 /*
  * Writes at most `len` bytes of `buf`; `*n` is the number taken, 0 unless

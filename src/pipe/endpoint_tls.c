@@ -50,8 +50,10 @@ static enum endpoint_status tls_read(struct endpoint *e, void *buf, size_t cap, 
 	do {
 		status = lw_read(t->stream, (unsigned char *)buf + *n, cap - *n, &got);
 		*n += got;
-	} while (status == LW_OK && got >= LAST_RECORD_BYTES && cap - *n >= RECORD_BYTES);
-	e->has_more = status != LW_AGAIN && (status != LW_OK || *n == cap);
+	} while (status == LW_OK && cap - *n >= RECORD_BYTES &&
+	         (got >= LAST_RECORD_BYTES || lw_holds_input(t->stream)));
+	e->has_more =
+	    status != LW_AGAIN && (status != LW_OK || *n == cap || lw_holds_input(t->stream));
 	return *n > 0 ? ENDPOINT_OK : status_of(status);
 }
 

@@ -133,6 +133,7 @@ enum step session_attach(struct session *s, struct session_leg *leg)
 	lw_options_default(&options);
 	options.policy = service->policy;
 	options.close_timeout_ms = service->close_timeout_ms;
+	options.reads_ahead = true;
 	leg->stream = lw_openssl_attach(leg->ssl, &options, &why);
 	if (leg->stream == NULL)
 		return session_fail(s, OUTCOME_FAILED, "cannot begin TLS: %s", why);

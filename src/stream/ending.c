@@ -104,7 +104,7 @@ static bool push_on(struct lw_stream *s)
 	if (lw_engine_is_final(&s->engine))
 		return false;
 	if (s->alert_left == had_left || s->engine.transport != LW_TRANSPORT_CLOSING ||
-	    s->wire.fd < 0 || !s->wire.boundaries_known)
+	    s->wire.fd < 0 || !s->wire.boundaries_known || lw_wire_holds_input(&s->wire))
 		return true;
 	s->read_waits = LW_EVENT_READABLE;
 	return false;
@@ -176,7 +176,7 @@ enum lw_status lw_abort(struct lw_stream *s)
 /* The wire reads no further than the record of the alert, so nothing was read past it. */
 static bool may_unwrap(const struct lw_stream *s)
 {
-	return !s->wire.observing && s->wire.boundaries_known &&
+	return !s->wire.observing && s->wire.boundaries_known && !s->wire.reads_ahead &&
 	       (lw_engine_may_unwrap(&s->engine) ||
 	        s->engine.transport == LW_TRANSPORT_HANDED_BACK);
 }
@@ -207,6 +207,8 @@ const char *lw_unwrap_why(const struct lw_stream *s)
 		return no_peer_alert[read];
 	if (write != LW_ENDING_OPEN && write != LW_ENDING_CLOSED)
 		return "our own close_notify could not leave";
+	if (s->wire.reads_ahead)
+		return "the stream reads ahead: what follows TLS may have been read already";
 	if (!s->wire.boundaries_known)
 		return "the TLS library holds bytes that it read before the stream was attached";
 	return "";
@@ -299,15 +301,16 @@ unsigned lw_events(const struct lw_stream *s, unsigned interest)
 	const bool closing = s->engine.transport != LW_TRANSPORT_OPEN &&
 	                     s->engine.transport != LW_TRANSPORT_PEER_ENDED;
 	const bool asked = interest & LW_INTEREST_READ;
+	/* What is held already makes no descriptor ready. */
+	const unsigned waits = lw_wire_holds_input(&s->wire) ? 0 : s->read_waits;
 	unsigned events = output_events(s, interest);
 
 	if (lw_engine_is_final(&s->engine) || s->wire.observing)
 		return 0;
 	if ((asked || closing) && lw_engine_wants_read(&s->engine)) {
-		/* What the library holds already makes no descriptor ready. */
-		if (s->read_waits == 0 && (asked || !lw_engine_delivers(&s->engine)))
+		if (waits == 0 && (asked || !lw_engine_delivers(&s->engine)))
 			return 0;
-		events |= s->read_waits ? s->read_waits : LW_EVENT_READABLE;
+		events |= waits ? waits : LW_EVENT_READABLE;
 	}
 	if (s->engine.transport == LW_TRANSPORT_DRAINING)
 		events |= LW_EVENT_READABLE;

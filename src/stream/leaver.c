@@ -139,7 +139,7 @@ static void lighten(struct lw_leaver *l)
 		return;
 	if (l->verifies && lw_engine_wants_read(&s->engine)) {
 		if (lw_boundary_place(&s->wire.in) == LW_PLACE_BOUNDARY &&
-		    s->adapter->unread(s->context) == 0)
+		    !lw_wire_holds_input(&s->wire) && s->adapter->unread(s->context) == 0)
 			l->verifier = lw_verifier_new(s->adapter->opener, s->context);
 		if (!l->verifier) {
 			free(l->unsent);
@@ -159,7 +159,7 @@ static void lighten(struct lw_leaver *l)
 void lw_leaver_begin(struct lw_leaver *l)
 {
 	struct lw_stream *s = l->stream;
-	const bool waits = lw_socket_has_input(l->fd);
+	const bool waits = lw_wire_holds_input(&s->wire) || lw_socket_has_input(l->fd);
 
 	s->limits.drain_bytes = l->drain_bytes; /* the deadline is the closer's */
 	s->limits.drain_timeout_ms = LW_NO_TIMEOUT;

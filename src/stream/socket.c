@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <linux/sockios.h>
@@ -40,6 +41,24 @@ enum lw_io lw_socket_recv(int fd, void *buf, size_t cap, size_t *n, int *os_erro
 	if (got >= 0)
 		return got > 0 ? LW_IO_OK : LW_IO_FIN;
 	return io_of_errno(errno, os_error);
+}
+
+enum lw_io lw_socket_recv_two(int fd, void *buf, size_t cap, void *rest, size_t rest_cap, size_t *n,
+                              size_t *rest_n, int *os_error)
+{
+	struct iovec places[2] = { { buf, cap }, { rest, rest_cap } };
+	struct msghdr message = { .msg_iov = places, .msg_iovlen = 2 };
+	ssize_t got;
+
+	*n = *rest_n = 0;
+	do
+		got = recvmsg(fd, &message, MSG_DONTWAIT);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return io_of_errno(errno, os_error);
+	*n = (size_t)got < cap ? (size_t)got : cap;
+	*rest_n = (size_t)got - *n;
+	return got > 0 ? LW_IO_OK : LW_IO_FIN;
 }
 
 static enum lw_io send_with(int fd, const void *buf, size_t len, int flags, size_t *n,

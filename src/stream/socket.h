@@ -13,7 +13,13 @@ LW_MUST_CHECK enum lw_io lw_socket_recv(int fd, void *buf, size_t cap, size_t *n
 LW_MUST_CHECK enum lw_io lw_socket_send(int fd, const void *buf, size_t len, size_t *n,
                                         int *os_error);
 
-/* The same; what was taken may wait for what follows, a moment at most (Linux: MSG_MORE). */
+/* As lw_socket_recv(), into two places, the first of which is filled first. */
+LW_MUST_CHECK enum lw_io lw_socket_recv_two(int fd, void *buf, size_t cap, void *rest,
+                                            size_t rest_cap, size_t *n, size_t *rest_n,
+                                            int *os_error);
+
+/* As lw_socket_send(); what was taken may wait for what follows, a moment at most (Linux:
+ * MSG_MORE). */
 LW_MUST_CHECK enum lw_io lw_socket_send_more(int fd, const void *buf, size_t len, size_t *n,
                                              int *os_error);
 

@@ -32,6 +32,7 @@ struct lw_stream *lw_stream_new(const struct lw_adapter *adapter, size_t context
 		s->limits = *options;
 	lw_engine_init(&s->engine, s->limits.policy, s->limits.close_timeout_ms > 0);
 	lw_wire_init(&s->wire, s, observing);
+	s->wire.reads_ahead = s->limits.reads_ahead;
 	return s;
 }
 
@@ -430,6 +431,12 @@ static void note_write_stop(struct lw_stream *s, enum lw_tls did, size_t taken)
 		lw_stream_push(s);
 		break;
 	}
+}
+
+bool lw_holds_input(struct lw_stream *s)
+{
+	return !s->wire.observing &&
+	       (lw_wire_holds_input(&s->wire) || s->adapter->unread(s->context) > 0);
 }
 
 /* One record, or what of it finds room; true: another may follow. */

@@ -12,6 +12,7 @@ void lw_wire_init(struct lw_wire *w, struct lw_stream *stream, bool observing)
 	*w = (struct lw_wire){ .fd = -1,
 		               .observing = observing,
 		               .boundaries_known = true,
+		               .ahead_at = LW_WIRE_AHEAD_AT,
 		               .wire_minor = 3,
 		               .read_end = LW_IO_AGAIN,
 		               .write_end = LW_IO_AGAIN,
@@ -47,6 +48,58 @@ static enum lw_io recv_raw(struct lw_wire *w, void *buf, size_t cap, size_t *n, 
 		return lw_socket_recv(w->fd, buf, cap, n, os_error);
 	*n = 0;
 	return w->transport.recv(w->transport.context, buf, cap, n, os_error);
+}
+
+static void drop_ahead(struct lw_wire *w)
+{
+	free(w->ahead);
+	w->ahead = NULL;
+	w->ahead_from = w->ahead_bytes = 0;
+}
+
+static size_t take_ahead(struct lw_wire *w, void *buf, size_t cap)
+{
+	const size_t n = cap < w->ahead_bytes ? cap : w->ahead_bytes;
+
+	if (buf)
+		memcpy(buf, w->ahead + w->ahead_from, n);
+	w->ahead_from += (uint32_t)n;
+	w->ahead_bytes -= (uint32_t)n;
+	return n;
+}
+
+/* The memory is kept while more comes, and goes when nothing does. */
+static bool may_read_ahead(struct lw_wire *w, size_t cap)
+{
+	if (!w->reads_ahead || cap < w->ahead_at || w->transport.recv || !w->boundaries_known ||
+	    w->observing)
+		return false;
+	if (!w->ahead)
+		w->ahead = malloc(LW_WIRE_AHEAD_BYTES);
+	return w->ahead != NULL;
+}
+
+/* For the library, and behind that for the wire. */
+static enum lw_io recv_ahead(struct lw_wire *w, void *buf, size_t cap, size_t *n)
+{
+	enum lw_io io;
+	size_t more = 0;
+
+	if (w->ahead_bytes > 0) {
+		*n = take_ahead(w, buf, cap);
+		return LW_IO_OK;
+	}
+	if (may_read_ahead(w, cap)) {
+		io = lw_socket_recv_two(w->fd, buf, cap, w->ahead, LW_WIRE_AHEAD_BYTES, n, &more,
+		                        &w->read_error);
+		w->ahead_from = 0;
+		w->ahead_bytes = (uint32_t)more;
+	} else {
+		io = recv_raw(w, buf, cap, n, &w->read_error);
+	}
+	if (io != LW_IO_OK && w->ahead)
+		drop_ahead(w);
+	return io;
 }
 
 /* A transport that is full holds nothing back. */
@@ -127,7 +180,7 @@ enum lw_io lw_wire_recv(struct lw_wire *w, void *buf, size_t cap, size_t *n)
 		return LW_IO_AGAIN;
 	if (w->boundaries_known && cap > lw_boundary_need(&w->in))
 		cap = lw_boundary_need(&w->in);
-	io = recv_raw(w, buf, cap, n, &w->read_error);
+	io = recv_ahead(w, buf, cap, n);
 	if (io == LW_IO_OK) {
 		lw_boundary_pass(&w->in, buf, *n);
 		if (w->in.header_bytes >= 3)
@@ -184,6 +237,7 @@ void lw_wire_free(struct lw_wire *w)
 {
 	free(w->spill);
 	w->spill = NULL;
+	drop_ahead(w);
 }
 
 bool lw_wire_has_room(struct lw_wire *w)
@@ -263,6 +317,10 @@ enum lw_io lw_wire_drain(struct lw_wire *w, size_t cap, size_t *n)
 	enum lw_io io;
 
 	*n = 0;
+	if (w->ahead_bytes > 0) {
+		*n = take_ahead(w, NULL, cap);
+		return LW_IO_OK;
+	}
 	if (w->read_end != LW_IO_AGAIN)
 		return w->read_end;
 	io = recv_raw(w, scratch, cap < sizeof scratch ? cap : sizeof scratch, n, &w->read_error);

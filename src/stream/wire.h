@@ -3,10 +3,10 @@
  *
  * It is the transport's only reader and writer.  It latches the transport's
  * endings and shows the TLS library "would block" instead; it follows record
- * boundaries and reads no further than the end of the record under way; it
- * takes a small record whole even if the transport takes half of it, so that
- * an alert is never half out inside the library.  It knows no TLS library and
- * decides nothing.
+ * boundaries and gives the library no more than the record under way, nor reads
+ * more, unless it may read ahead; it takes a small record whole even if the transport takes half of
+ * it, so that an alert is never half out inside the library.  It knows no TLS library and decides
+ * nothing.
  */
 #ifndef STREAM_WIRE_H
 #define STREAM_WIRE_H
@@ -20,6 +20,10 @@
 
 /* The rest of any record and an alert behind it. */
 #define LW_WIRE_SPILL_BYTES (24u * 1024u)
+
+/* What is read ahead at most, and behind records of what length: short ones mostly come alone. */
+#define LW_WIRE_AHEAD_BYTES (48u * 1024u)
+#define LW_WIRE_AHEAD_AT    (4u * 1024u)
 
 struct lw_wire {
 	struct lw_transport transport; /* recv NULL: the descriptor */
@@ -41,7 +45,11 @@ struct lw_wire {
 	struct lw_boundary in;
 	uint64_t records_at_data; /* that had passed when data was last delivered */
 	uint8_t stash[LW_WIRE_STASH_BYTES];
-	uint8_t *spill;          /* NULL: `stash` holds them */
+	uint8_t *spill; /* NULL: `stash` holds them */
+	bool reads_ahead;
+	uint16_t ahead_at; /* behind what length of a record */
+	uint8_t *ahead;    /* read and not asked for by the library; NULL: there is nothing */
+	uint32_t ahead_from, ahead_bytes;
 	struct lw_alert final;   /* the alert received that ends the read side */
 	struct lw_alert sent;    /* the last alert that the library sealed */
 	uint64_t bytes_sent;     /* that the transport took */
@@ -51,6 +59,12 @@ struct lw_wire {
 };
 
 void lw_wire_init(struct lw_wire *w, struct lw_stream *stream, bool observing);
+
+/* What was read ahead and the library has not seen: no descriptor tells of it. */
+static inline bool lw_wire_holds_input(const struct lw_wire *w)
+{
+	return w->ahead_bytes > 0;
+}
 
 /*
  * For a closer: from now on the wire takes the rest of a record however long it is, so that the

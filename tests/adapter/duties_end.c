@@ -353,6 +353,8 @@ static void the_bytes_behind_the_alert_stay_in_the_descriptor(const struct place
 	char rest[32] = "";
 	struct stand s;
 
+	if (stand_reads_ahead)
+		return; /* it may have them */
 	assert_true(stand_begin(&s, &o, &plaintext_after));
 	assert_int_equal(stand_read(&s), LW_END);
 	stand_spin(&s);
@@ -368,6 +370,8 @@ static void unwrap_hands_back_the_transport_and_every_byte(const struct place *p
 	char rest[32] = "";
 	struct stand s;
 
+	if (stand_reads_ahead)
+		return; /* it may have some of it */
 	assert_true(stand_begin(&s, &o, &plaintext_after));
 	assert_int_equal(lw_unwrap(s.stream, NULL, 0, &(size_t){ 0 }), LW_AGAIN);
 	assert_int_equal(stand_read(&s), LW_END); /* what unwrap looked at is not lost */
@@ -378,6 +382,54 @@ static void unwrap_hands_back_the_transport_and_every_byte(const struct place *p
 	assert_int_equal(recv(s.fd, rest, sizeof rest, MSG_DONTWAIT), 11);
 	assert_string_equal(rest, "220 ready\r\n");
 	assert_int_equal(send(s.fd, "in the clear", 12, MSG_NOSIGNAL), 12);
+	stand_end(&s);
+}
+
+/* It is read ahead as an option says, and then nobody takes TLS off. */
+static void who_reads_ahead_does_not_unwrap(const struct place *p)
+{
+	struct lw_options stream;
+	const struct stand_options o = OPTIONS(p, .socket = true, .stream = &stream);
+	struct stand s;
+
+	lw_options_default(&stream);
+	stream.reads_ahead = true;
+	assert_true(stand_begin(&s, &o, &plaintext_after));
+	assert_int_equal(lw_unwrap(s.stream, NULL, 0, &(size_t){ 0 }), LW_UNSUPPORTED);
+	assert_string_equal(lw_unwrap_why(s.stream),
+	                    "the stream reads ahead: what follows TLS may have been read already");
+	assert_int_equal(stand_read(&s), LW_END);
+	assert_int_equal(s.bytes, 1000);
+	assert_int_equal(stand_close(&s), LW_END);
+	stand_end(&s);
+}
+
+static const struct adversary_script many_records =
+    SCRIPT(STEP_DATA_IN(100000, 10000), STEP_CLOSE_NOTIFY, STEP_GO);
+
+/* Who stops in the midst is told that there is more, and by no descriptor. */
+static void what_was_read_ahead_is_told_of(const struct place *p)
+{
+	struct lw_options stream;
+	const struct stand_options o = OPTIONS(p, .socket = true, .stream = &stream);
+	uint8_t buf[10000];
+	struct stand s;
+	size_t n;
+
+	lw_options_default(&stream);
+	stream.reads_ahead = true;
+	assert_true(stand_begin(&s, &o, &many_records));
+	stand_spin(&s);
+	assert_int_equal(lw_read(s.stream, buf, sizeof buf, &n), LW_OK);
+	assert_int_equal(n, sizeof buf);
+	s.bytes = n;
+	assert_true(lw_holds_input(s.stream));
+	assert_int_equal(lw_events(s.stream, LW_INTEREST_READ), 0);
+	assert_int_equal(stand_read(&s), LW_END);
+	assert_false(lw_holds_input(s.stream));
+	assert_int_equal(s.bytes, 100000);
+	assert_false(s.differs);
+	assert_int_equal(stand_close(&s), LW_END);
 	stand_end(&s);
 }
 
@@ -426,6 +478,8 @@ const struct duty ending_duties[] = {
 	DUTY(nothing_is_written_after_our_closure, FROM_10),
 	DUTY(the_bytes_behind_the_alert_stay_in_the_descriptor, FROM_10),
 	DUTY(unwrap_hands_back_the_transport_and_every_byte, FROM_10),
+	DUTY(who_reads_ahead_does_not_unwrap, FROM_10),
+	DUTY(what_was_read_ahead_is_told_of, FROM_10),
 	DUTY(unread_bytes_are_no_complete_message, FROM_10),
 	NO_MORE_DUTIES,
 };

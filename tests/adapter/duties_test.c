@@ -58,13 +58,14 @@ static size_t add_stack(const struct stack *stack, size_t count)
 	return count;
 }
 
-/* All, or one library: the argument names it. */
+/* All, or one library: the argument names it; a second one: reading ahead. */
 int main(int argc, char **argv)
 {
 	const struct stack *stack;
 	size_t count = 0;
 
 	signal(SIGPIPE, SIG_IGN); /* which bare libraries raise */
+	stand_reads_ahead = argc == 3;
 	for (unsigned i = 0; (stack = stack_at(i)) != NULL; i++)
 		if (argc < 2 || strcmp(argv[1], stack->name) == 0)
 			count = add_stack(stack, count);

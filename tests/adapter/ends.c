@@ -3,6 +3,7 @@
 
 #include "adversary/adversary.h"
 #include "adversary/loopback.h"
+#include "stream/stream.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -414,6 +415,10 @@ bool ends_begin(struct ends *e, const struct ends_setup *setup, const char **why
 		e->end[i].stream = e->end[i].stack->attach(e->end[i].connection, NULL, why);
 		if (e->end[i].stream == NULL)
 			return false;
+		if (setup->reads_ahead) {
+			e->end[i].stream->wire.reads_ahead = true;
+			e->end[i].stream->wire.ahead_at = 1;
+		}
 	}
 	*why = "the handshake failed";
 	return shake_hands(e);

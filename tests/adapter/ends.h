@@ -63,6 +63,7 @@ struct ends_setup {
 	const struct stack *stack[ENDS];
 	enum lw_version version;
 	bool small_buffers; /* the sockets' */
+	bool reads_ahead;   /* behind records of any length */
 	const struct certificate_pem *pem;
 	/* For sessions: */
 	struct stack_context

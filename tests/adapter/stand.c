@@ -2,6 +2,7 @@
 #include "stand.h"
 
 #include "adversary/loopback.h"
+#include "stream/stream.h"
 
 #include <fcntl.h>
 #include <openssl/err.h>
@@ -138,9 +139,15 @@ void stand_spin(struct stand *s)
 		s->ended = action == ADVERSARY_FIN ? LW_IO_FIN : LW_IO_RESET;
 }
 
+bool stand_reads_ahead;
+
 bool stand_attach(struct stand *s)
 {
 	s->stream = s->options.stack->attach(s->connection, s->options.stream, &s->refusal);
+	if (s->stream != NULL && stand_reads_ahead) {
+		s->stream->wire.reads_ahead = true;
+		s->stream->wire.ahead_at = 1;
+	}
 	return s->stream != NULL;
 }
 

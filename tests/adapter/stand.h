@@ -57,6 +57,9 @@ struct stand {
 	bool differs;      /* what was read is not the adversary's pattern */
 };
 
+/* All streams on sockets read ahead, behind a record of any length. */
+extern bool stand_reads_ahead;
+
 /* Makes both and shakes hands, as far as the script allows. */
 LW_MUST_CHECK bool stand_begin(struct stand *s, const struct stand_options *options,
                                const struct adversary_script *script);

@@ -79,6 +79,7 @@ static void shake_hands(struct scene_leg *l)
 	else
 		SSL_set_connect_state(l->ssl);
 	lw_options_default(&limits);
+	limits.reads_ahead = true; /* as the relay does */
 	l->stream = lw_openssl_attach(l->ssl, &limits, NULL);
 	assert_non_null(l->stream);
 	do {
