@@ -65,17 +65,18 @@ static size_t take_ahead(struct lw_wire *w, void *buf, size_t cap)
 		memcpy(buf, w->ahead + w->ahead_from, n);
 	w->ahead_from += (uint32_t)n;
 	w->ahead_bytes -= (uint32_t)n;
+	if (w->ahead_bytes == 0)
+		drop_ahead(w);
 	return n;
 }
 
-/* The memory is kept while more comes, and goes when nothing does. */
+/* There is memory only while it holds something: a connection that is idle has none. */
 static bool may_read_ahead(struct lw_wire *w, size_t cap)
 {
 	if (!w->reads_ahead || cap < w->ahead_at || w->transport.recv || !w->boundaries_known ||
 	    w->observing)
 		return false;
-	if (!w->ahead)
-		w->ahead = malloc(LW_WIRE_AHEAD_BYTES);
+	w->ahead = malloc(LW_WIRE_AHEAD_BYTES);
 	return w->ahead != NULL;
 }
 
@@ -97,7 +98,7 @@ static enum lw_io recv_ahead(struct lw_wire *w, void *buf, size_t cap, size_t *n
 	} else {
 		io = recv_raw(w, buf, cap, n, &w->read_error);
 	}
-	if (io != LW_IO_OK && w->ahead)
+	if (w->ahead_bytes == 0)
 		drop_ahead(w);
 	return io;
 }

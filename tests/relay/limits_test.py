@@ -182,6 +182,32 @@ class SlowReaders(Case):
             self.assertEqual(sorted((line["in"], line["out"]) for line in lines), said)
 
 
+class Idle(Case):
+    MUCH, COUNT, KEPT_MAX = bytes(range(256)) * 2000, 40, 16000
+
+    def test_who_has_said_much_and_is_idle_costs_no_more_than_before(self):
+        listener = self.listen()
+        relay = self.relay(listener.getsockname()[1])
+        client, server = self.pair(relay, listener, "tls", "tcp")  # the relay's own buffers have their size now
+        self.say(client, server)
+        pairs = [self.pair(relay, listener, "tls", "tcp") for _ in range(self.COUNT)]
+        before = resident(relay.pid)
+        for client, server in pairs:
+            self.say(client, server)
+        if not is_instrumented():
+            self.assertLess((resident(relay.pid) - before) / self.COUNT, self.KEPT_MAX, "bytes kept a connection")
+
+    def say(self, client, server):
+        speaking = threading.Thread(target=client.sendall, args=(self.MUCH + b"end",), daemon=True)
+        speaking.start()
+        server.settimeout(DEADLINE)
+        heard = b""
+        while len(heard) < len(self.MUCH) + 3:
+            heard += server.recv(1 << 20)
+        speaking.join(DEADLINE)
+        self.assertTrue(heard == self.MUCH + b"end")
+
+
 class Limits(Case):
     """Who comes when there is no room waits in the system's queue, and is served when there is some."""
 
