@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import tap
 
 DEV = os.path.join(tap.ROOT, "dev")
-WORDS = ("demo", "check", "build", "lint", "asan", "tsan", "model", "fuzz", "bench", "clients", "cover", "install", "deb", "clean", "help")
+WORDS = ("demo", "check", "build", "lint", "asan", "tsan", "model", "fuzz", "bench", "clients", "soak", "cover", "install", "deb", "clean", "help")
 
 
 class Dev(unittest.TestCase):
