@@ -38,6 +38,12 @@ void lw_boundary_pass(struct lw_boundary *b, const void *bytes, size_t len)
 		end_record(b);
 		return;
 	}
+	if (b->header_bytes == 0 && len == LW_RECORD_HEADER) { /* the same */
+		pass_header(b, &c);
+		if (b->body_left == 0)
+			end_record(b);
+		return;
+	}
 	while (c.left > 0) {
 		if (b->header_bytes < LW_RECORD_HEADER)
 			pass_header(b, &c);

@@ -145,9 +145,9 @@ static void note_library_end(struct lw_stream *s, enum lw_tls did)
 /* Once the alert has left the transport is shut: both leave in one packet. */
 static bool fin_follows(const struct lw_stream *s)
 {
-	return (s->engine.transport == LW_TRANSPORT_CLOSING ||
-	        s->engine.transport == LW_TRANSPORT_CLOSING_PEER_ENDED) &&
-	       (s->engine.read & LW_LATCH);
+	return (s->engine.read & LW_LATCH) &&
+	       (s->engine.transport == LW_TRANSPORT_CLOSING ||
+	        s->engine.transport == LW_TRANSPORT_CLOSING_PEER_ENDED);
 }
 
 static void seal_what_is_due(struct lw_stream *s)
@@ -210,9 +210,9 @@ void lw_stream_push(struct lw_stream *s)
 		s->leaving = false;
 		s->alert_left = true;
 		lw_stream_tell(s, LW_EV_FLUSHED);
+		if (s->wire.corked && !s->wire.fin_sent)
+			lw_wire_uncork(&s->wire);
 	}
-	if (s->wire.corked && (s->engine.write & LW_LATCH)) /* no FIN came */
-		lw_wire_uncork(&s->wire);
 	lw_stream_note_write_end(s);
 }
 

@@ -50,6 +50,11 @@ static enum lw_io recv_raw(struct lw_wire *w, void *buf, size_t cap, size_t *n, 
 	return w->transport.recv(w->transport.context, buf, cap, n, os_error);
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 static void drop_ahead(struct lw_wire *w)
 {
 	free(w->ahead);
@@ -59,7 +64,7 @@ static void drop_ahead(struct lw_wire *w)
 
 static size_t take_ahead(struct lw_wire *w, void *buf, size_t cap)
 {
-	const size_t n = cap < w->ahead_bytes ? cap : w->ahead_bytes;
+	const size_t n = smaller(cap, w->ahead_bytes);
 
 	if (buf)
 		memcpy(buf, w->ahead + w->ahead_from, n);
@@ -73,34 +78,33 @@ static size_t take_ahead(struct lw_wire *w, void *buf, size_t cap)
 /* There is memory only while it holds something: a connection that is idle has none. */
 static bool may_read_ahead(struct lw_wire *w, size_t cap)
 {
-	if (!w->reads_ahead || cap < w->ahead_at || w->transport.recv || !w->boundaries_known ||
-	    w->observing)
+	if (cap < w->ahead_at || w->transport.recv || !w->boundaries_known || w->observing)
 		return false;
 	w->ahead = malloc(LW_WIRE_AHEAD_BYTES);
 	return w->ahead != NULL;
 }
 
-/* For the library, and behind that for the wire. */
-static enum lw_io recv_ahead(struct lw_wire *w, void *buf, size_t cap, size_t *n)
+/* For the library, and behind that for the wire.  False: it is read as ever.  On its own, so that
+ * those who do not read ahead have nothing of it. */
+__attribute__((noinline)) static bool recv_ahead(struct lw_wire *w, void *buf, size_t cap,
+                                                 size_t *n, enum lw_io *io)
 {
-	enum lw_io io;
-	size_t more = 0;
+	size_t more;
 
+	*io = LW_IO_OK;
 	if (w->ahead_bytes > 0) {
 		*n = take_ahead(w, buf, cap);
-		return LW_IO_OK;
+		return true;
 	}
-	if (may_read_ahead(w, cap)) {
-		io = lw_socket_recv_two(w->fd, buf, cap, w->ahead, LW_WIRE_AHEAD_BYTES, n, &more,
-		                        &w->read_error);
-		w->ahead_from = 0;
-		w->ahead_bytes = (uint32_t)more;
-	} else {
-		io = recv_raw(w, buf, cap, n, &w->read_error);
-	}
-	if (w->ahead_bytes == 0)
+	if (!may_read_ahead(w, cap))
+		return false;
+	*io = lw_socket_recv_two(w->fd, buf, cap, w->ahead, LW_WIRE_AHEAD_BYTES, n, &more,
+	                         &w->read_error);
+	w->ahead_from = 0;
+	w->ahead_bytes = (uint32_t)more;
+	if (more == 0)
 		drop_ahead(w);
-	return io;
+	return true;
 }
 
 /* A transport that is full holds nothing back. */
@@ -132,8 +136,9 @@ static enum lw_io send_raw(struct lw_wire *w, const void *buf, size_t len, size_
 /* A record header of impossible length at a boundary, else anything that cannot be right. */
 static size_t make_up_input(struct lw_wire *w, uint8_t *buf, size_t cap)
 {
-	const uint8_t header[LW_RECORD_HEADER] = { LW_RECORD_APPLICATION_DATA, 3, w->wire_minor,
-		                                   0xff, 0xff };
+	const uint8_t minor = w->in.records > 0 ? w->in.header[2] : w->wire_minor;
+	const uint8_t header[LW_RECORD_HEADER] = { LW_RECORD_APPLICATION_DATA, 3, minor, 0xff,
+		                                   0xff };
 	size_t n = cap;
 
 	memset(buf, 0xff, n);
@@ -159,7 +164,7 @@ uint64_t lw_wire_records_without_data(const struct lw_wire *w)
  * arrive. */
 static bool is_flooded(const struct lw_wire *w)
 {
-	return lw_wire_records_without_data(w) > LW_RECORDS_WITHOUT_DATA_MAX &&
+	return w->in.records - w->records_at_data > LW_RECORDS_WITHOUT_DATA_MAX && !w->observing &&
 	       lw_engine_is_established(&w->stream->engine);
 }
 
@@ -177,15 +182,15 @@ enum lw_io lw_wire_recv(struct lw_wire *w, void *buf, size_t cap, size_t *n)
 	/* A library that goes on behind the alert that ended it gets nothing more. */
 	if (w->final.present && lw_engine_is_established(&w->stream->engine))
 		return LW_IO_AGAIN; /* rules: no-io-after-received-error, ignore-after-closure */
-	if (is_flooded(w))
-		return LW_IO_AGAIN;
-	if (w->boundaries_known && cap > lw_boundary_need(&w->in))
-		cap = lw_boundary_need(&w->in);
-	io = recv_ahead(w, buf, cap, n);
+	if (w->boundaries_known) {
+		if (is_flooded(w))
+			return LW_IO_AGAIN;
+		cap = smaller(cap, lw_boundary_need(&w->in));
+	}
+	if (!w->reads_ahead || !recv_ahead(w, buf, cap, n, &io))
+		io = recv_raw(w, buf, cap, n, &w->read_error);
 	if (io == LW_IO_OK) {
 		lw_boundary_pass(&w->in, buf, *n);
-		if (w->in.header_bytes >= 3)
-			w->wire_minor = w->in.header[2];
 		return LW_IO_OK;
 	}
 	if (io == LW_IO_AGAIN)
@@ -318,7 +323,7 @@ enum lw_io lw_wire_drain(struct lw_wire *w, size_t cap, size_t *n)
 	enum lw_io io;
 
 	*n = 0;
-	if (w->ahead_bytes > 0) {
+	if (lw_wire_holds_input(w)) {
 		*n = take_ahead(w, NULL, cap);
 		return LW_IO_OK;
 	}
@@ -333,7 +338,7 @@ enum lw_io lw_wire_drain(struct lw_wire *w, size_t cap, size_t *n)
 void lw_wire_uncork(struct lw_wire *w)
 {
 	w->more = false;
-	if (!w->corked)
+	if (!w->corked || w->fin_sent)
 		return;
 	w->corked = false;
 	lw_socket_push(w->fd);
@@ -341,14 +346,12 @@ void lw_wire_uncork(struct lw_wire *w)
 
 void lw_wire_shut_write(struct lw_wire *w)
 {
-	w->corked = false;
 	if (w->fd >= 0 && lw_socket_shut_write(w->fd))
 		w->fin_sent = true;
 }
 
 void lw_wire_end(struct lw_wire *w)
 {
-	w->corked = false;
 	if (w->fin_sent && w->read_end == LW_IO_FIN) /* both directions have ended already */
 		return;
 	if (w->fd >= 0)

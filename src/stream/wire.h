@@ -35,7 +35,7 @@ struct lw_wire {
 	bool fin_sent;
 	bool more;            /* what is sent now is followed by more, or by FIN, soon */
 	bool corked;          /* the system holds back what it took, for that reason */
-	uint8_t wire_minor;   /* of the last record seen, for the made-up one */
+	uint8_t wire_minor;   /* for a made-up record where none was seen */
 	uint16_t stash_bytes; /* taken from the library and not by the transport */
 	enum lw_io read_end;  /* LW_IO_AGAIN: not ended */
 	enum lw_io write_end; /* LW_IO_AGAIN: not ended */
@@ -86,7 +86,7 @@ LW_MUST_CHECK bool lw_wire_has_room(struct lw_wire *w);
 /* Sends what is stashed.  LW_IO_OK: nothing is left, or nothing can leave any more; LW_IO_AGAIN. */
 LW_MUST_CHECK enum lw_io lw_wire_flush(struct lw_wire *w);
 
-/* Lets go what the system holds back: nothing follows. */
+/* Lets go what the system holds back, where no FIN has done so: nothing follows. */
 void lw_wire_uncork(struct lw_wire *w);
 
 /* Reads and drops at most `cap` bytes below TLS, for draining.  As a transport's recv(). */
