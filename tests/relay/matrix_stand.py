@@ -94,7 +94,7 @@ class Stand:
         profile = () if "--profile" in flags else ("--profile", "https")
         flags += profile + ("--accept", front + ":127.0.0.1:0", "--connect", where,
                              "--metrics", "unix:" + os.path.join(tap.temp_dir(scene), "metrics"),
-                             "--TIMEOUTclose", 1 if is_slow(cell) else 5, "--TIMEOUTidle", 1 if is_slow(cell) else 20)
+                             "--TIMEOUTclose", 1 if is_slow(cell) else 5, "--TIMEOUTidle", 3 if is_slow(cell) else 20)
         if front == "tls":
             flags += ("--cert", self.certificate.certificate, "--key", self.certificate.key)
         if back == "tls":
