@@ -3,7 +3,6 @@
  * setup; a new one that cannot be built changes nothing.
  */
 #include "relay/relay.h"
-#include "relay/place.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -18,6 +17,7 @@
 #include "relay/admin.h"
 #include "relay/identity.h"
 #include "relay/manager.h"
+#include "relay/place.h"
 #include "relay/worker.h"
 
 enum { SIGNALS = 4, DESCRIPTORS_OF_OURS = 64, DESCRIPTORS_A_WORKER = 16 };
@@ -185,6 +185,11 @@ static bool is_same_text(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+static bool is_same_metrics(const struct relay_config *a, const struct relay_config *b)
+{
+	return a->has_metrics == b->has_metrics && relay_place_is_same(&a->metrics, &b->metrics);
+}
+
 /* What a running relay cannot change. */
 static void tell_what_needs_a_restart(struct relay *r, const struct relay_config *old,
                                       const struct relay_config *new)
@@ -194,8 +199,7 @@ static void tell_what_needs_a_restart(struct relay *r, const struct relay_config
 		bool is_same;
 	} rows[] = {
 		{ "workers", workers_of(new) == r->worker_count },
-		{ "metrics", old->has_metrics == new->has_metrics &&relay_place_is_same(
-						     &old->metrics, &new->metrics) },
+		{ "metrics", is_same_metrics(old, new) },
 		{ "output", is_same_text(old->log_file, new->log_file) },
 		{ "logFormat", old->log_format == new->log_format },
 		{ "debug", old->logs_connections == new->logs_connections },

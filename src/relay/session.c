@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pipe/endpoint_plain.h"
 enum { FAREWELL_MS = 2000, FAREWELL_PAUSE_MS = 20 };
 
 /* ---- phases */
@@ -175,7 +176,9 @@ static const struct lw_profile *by_alpn(const SSL *ssl)
 
 static const struct lw_profile *by_port(const struct relay_place *p)
 {
-	return p->kind == RELAY_UNIX ? NULL : lw_profile_by_port((uint16_t)atoi(p->address.port));
+	return p->kind == RELAY_UNIX
+	           ? NULL
+	           : lw_profile_by_port((uint16_t)strtoul(p->address.port, NULL, 10));
 }
 
 /* From the configuration, else ALPN, else the ports: where we listen, where we connect. */
@@ -385,10 +388,8 @@ static bool show_reset(struct session *s)
 
 static void reset_on_close(const struct session_leg *leg)
 {
-	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-
 	if (leg->fd >= 0)
-		(void)setsockopt(leg->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+		(void)!tcp_socket_reset_on_close(leg->fd);
 }
 
 /* A connection that came to nothing: the client's end must not look like one. */

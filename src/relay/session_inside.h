@@ -159,7 +159,7 @@ enum step session_back_expired(struct session *s);
 void session_note_facts(struct session *s);
 void session_free_facts(struct session *s);
 
-/* Writes the line in the log, and counts. */
+/* Writes the line in the log, and counts.  Both legs have hung up: their verdicts are there. */
 void session_tell(struct session *s);
 
 #endif

@@ -96,14 +96,6 @@ static enum lw_ending plain_ending(enum half_ending ending)
 	return LW_ENDING_OPEN;
 }
 
-static void take_verdict(struct session_leg *leg)
-{
-	if (leg->stream == NULL || leg->has_verdict)
-		return;
-	lw_verdict(leg->stream, &leg->verdict);
-	leg->has_verdict = true;
-}
-
 /* How the peer of a leg ended, given the halves from it and to it.  What we aborted ourselves had
  * not ended. */
 static enum lw_ending ending_of(const struct session_leg *leg,
@@ -311,8 +303,6 @@ void session_tell(struct session *s)
 	struct couple_report c = { .cause = COUPLE_RUNS };
 	char client[80], server[320], reason[300];
 
-	take_verdict(&s->front);
-	take_verdict(&s->back);
 	session_note_facts(s);
 	if (s->couple != NULL) {
 		couple_report(s->couple, &c);
