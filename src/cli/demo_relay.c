@@ -23,16 +23,16 @@
 
 #include "net/certificate.h"
 
-enum { PAGE_BYTES = 200000, PATH_BYTES = 256, CHILDREN = 4, READY_MS = 10000, INHERITED_FD = 3 };
+enum { PAGE_BYTES = 200000, PATH_BYTES = 256, CHILDREN = 5, READY_MS = 10000, INHERITED_FD = 3 };
 
 struct stage {
 	char folder[64];
 	char certificate[PATH_BYTES], config[PATH_BYTES], page[PATH_BYTES];
 	pid_t children[CHILDREN];
 	size_t child_count;
-	int origin_fd, cache_fd; /* listening sockets that nginx inherits */
-	unsigned origin_port, cache_port;
-	char cut_place[64], relay_place[64];
+	int origin_fd, cache_fd, guarded_fd; /* listening sockets that nginx inherits */
+	unsigned origin_port, cache_port, guarded_port;
+	char cut_place[64], relay_place[64], guard_place[64];
 };
 
 /* ---- programs */
@@ -186,8 +186,12 @@ static bool write_config(const struct stage *s)
 	    "    proxy_pass https://%s; proxy_ssl_name localhost; proxy_ssl_verify on;\n"
 	    "    proxy_ssl_trusted_certificate certificate.pem; proxy_cache_valid 1m;\n"
 	    "    add_header Cache $upstream_cache_status always; } }\n"
+	    "  server { listen 127.0.0.1:%u ssl; location / {\n"
+	    "    proxy_pass http://%s; proxy_cache_valid 1m;\n"
+	    "    add_header Cache $upstream_cache_status always; } }\n"
 	    "}\n",
-	    geteuid() == 0 ? "user root;" : "", s->origin_port, s->cache_port, s->cut_place);
+	    geteuid() == 0 ? "user root;" : "", s->origin_port, s->cache_port, s->cut_place,
+	    s->guarded_port, s->guard_place);
 }
 
 static bool make_certificate(const struct stage *s)
@@ -250,12 +254,24 @@ static bool start_relay(struct stage *s)
 	return start_verb(s, argv, s->relay_place, sizeof s->relay_place);
 }
 
+/* The other way round: nginx asks the relay, which speaks TLS to the origin. */
+static bool start_guard(struct stage *s)
+{
+	char *argv[] = { "/proc/self/exe", "relay",        "--client",    "yes",
+		         "--accept",       "127.0.0.1:0",  "--connect",   s->cut_place,
+		         "--CAfile",       s->certificate, "--checkHost", "localhost",
+		         "--profile",      "https",        "--workers",   "1",
+		         "--output",       "/dev/null",    NULL };
+
+	return start_verb(s, argv, s->guard_place, sizeof s->guard_place);
+}
+
 static bool start_nginx(struct stage *s)
 {
-	const int inherited[] = { s->origin_fd, s->cache_fd };
-	char *argv[] = { "env", "NGINX=3;4;", "nginx", "-c",        s->config,
-		         "-p",  s->folder,    "-e",    "error.log", NULL };
-	int out = start(argv, inherited, 2, &s->children[s->child_count]);
+	const int inherited[] = { s->origin_fd, s->cache_fd, s->guarded_fd };
+	char *argv[] = { "env", "NGINX=3;4;5;", "nginx", "-c",        s->config,
+		         "-p",  s->folder,      "-e",    "error.log", NULL };
+	int out = start(argv, inherited, 3, &s->children[s->child_count]);
 
 	if (out < 0)
 		return false;
@@ -270,13 +286,14 @@ static const char *set_stage(struct stage *s)
 	if (!make_folder(s) || !make_certificate(s) || !write_page(s))
 		return "cannot write into a temporary folder";
 	if (!listen_anywhere(&s->origin_fd, &s->origin_port) ||
-	    !listen_anywhere(&s->cache_fd, &s->cache_port))
+	    !listen_anywhere(&s->cache_fd, &s->cache_port) ||
+	    !listen_anywhere(&s->guarded_fd, &s->guarded_port))
 		return "cannot listen on the loopback";
 	if (!start_cut(s))
 		return "`lastword cut` did not start";
-	if (!write_config(s) || !start_nginx(s))
-		return "nginx did not start";
-	return start_relay(s) ? NULL : "`lastword relay` did not start";
+	if (!start_relay(s) || !start_guard(s))
+		return "`lastword relay` did not start";
+	return write_config(s) && start_nginx(s) ? NULL : "nginx did not start";
 }
 
 static void remove_folder(const struct stage *s)
@@ -350,31 +367,60 @@ static void tell(const char *way, const struct answer *a)
 	       a->from_cache ? ", and kept for others: a HIT" : "");
 }
 
-static int compare(const struct stage *s)
+/* The ways to the page, in the order in which they are told. */
+enum way { DIRECT, PROXIED, CACHED, RELAYED, GUARDED, GUARDED_AGAIN, WAYS };
+
+static const char *const way_names[WAYS] = {
+	[DIRECT] = "direct",
+	[PROXIED] = "through nginx",
+	[CACHED] = "through nginx, again",
+	[RELAYED] = "through lastword relay",
+	[GUARDED] = "nginx behind the relay",
+	[GUARDED_AGAIN] = "nginx behind it, again",
+};
+
+static bool ask_all(const struct stage *s, struct answer answers[WAYS])
 {
-	struct answer direct, proxied, cached, relayed;
-	char cache[32];
+	char cache[32], guarded[32];
+	const char *const places[WAYS] = { s->cut_place,   cache,   cache,
+		                           s->relay_place, guarded, guarded };
 
 	(void)snprintf(cache, sizeof cache, "127.0.0.1:%u", s->cache_port);
-	if (!ask(s, s->cut_place, &direct) || !ask(s, cache, &proxied) || !ask(s, cache, &cached) ||
-	    !ask(s, s->relay_place, &relayed)) {
-		cli_complain("the demo was not completed: curl did not run");
+	(void)snprintf(guarded, sizeof guarded, "127.0.0.1:%u", s->guarded_port);
+	for (size_t i = 0; i < WAYS; i++)
+		if (!ask(s, places[i], &answers[i])) {
+			cli_complain("the demo was not completed: curl did not run");
+			return false;
+		} else if (answers[i].bytes == 0) {
+			cli_complain("the demo was not completed: nothing came %s; does nginx "
+			             "start by hand?",
+			             way_names[i]);
+			return false;
+		}
+	return true;
+}
+
+static int compare(const struct stage *s)
+{
+	struct answer answers[WAYS];
+
+	if (!ask_all(s, answers))
 		return CLI_EXIT_UNREACHED;
-	}
 	printf(
 	    "A page of %u bytes; somebody on the path forges a FIN.  What does curl conclude?\n\n",
 	    PAGE_BYTES);
-	tell("direct", &direct);
-	tell("through nginx", &proxied);
-	tell("through nginx, again", &cached);
-	tell("through lastword relay", &relayed);
+	for (size_t i = 0; i < WAYS; i++)
+		tell(way_names[i], &answers[i]);
 	printf("\n");
-	return direct.status != 0 && relayed.status != 0 ? CLI_EXIT_WHOLE : CLI_EXIT_FINDINGS;
+	return answers[DIRECT].status != 0 && answers[RELAYED].status != 0 &&
+	               answers[GUARDED].status != 0 && answers[GUARDED_AGAIN].status != 0
+	           ? CLI_EXIT_WHOLE
+	           : CLI_EXIT_FINDINGS;
 }
 
 int demo_relay_run(void)
 {
-	struct stage s = { .origin_fd = -1, .cache_fd = -1 };
+	struct stage s = { .origin_fd = -1, .cache_fd = -1, .guarded_fd = -1 };
 	const char *trouble;
 	int status;
 

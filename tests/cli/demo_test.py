@@ -107,14 +107,17 @@ class DemoRelay(unittest.TestCase):
         done = demo("relay")
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         out = done.stdout.decode()
-        direct, proxied, cached, relayed = (self.line(out, way) for way in (
-            "direct", "through nginx", "through nginx, again", "through lastword relay"))
+        direct, proxied, cached, relayed, guarded, again = (self.line(out, way) for way in (
+            "direct", "through nginx", "through nginx, again", "through lastword relay", "nginx behind the relay", "nginx behind it, again"))
         self.assertNotEqual(direct[1], 0)
         self.assertNotEqual(relayed[1], 0)
         self.assertEqual(relayed[0], direct[0])
         self.assertEqual((proxied[1], cached[1]), (0, 0))
         self.assertLess(cached[0], 200000)
         self.assertIn("a HIT", cached[2])
+        for answer in (guarded, again):  # the end of the page is the connection's there: only the relay can have told
+            self.assertNotEqual(answer[1], 0)
+            self.assertNotIn("HIT", answer[2])
 
     def test_leaves_nothing_behind(self):
         folder = tap.temp_dir(self)
