@@ -1,75 +1,19 @@
-/* worker: see worker.h.  It must not know what a session does.  What other threads want is left
- * under a lock and taken by the loop; all else belongs to the worker's thread.  Invariant: a
- * descriptor that listens is closed only when its queue was emptied.
+/* worker: see worker.h.  It must not know what a session does; how connections come in is in
+ * worker_listen.c.  What other threads want is left under a lock and taken by the loop; all else
+ * belongs to the worker's thread.
  */
-#define _GNU_SOURCE /* accept4 */
-#include "relay/worker.h"
+#include "relay/worker_inside.h"
 
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "pipe/watch.h"
-#include "relay/session.h"
 
 enum {
 	SCRATCH_BYTES = 256 * 1024,
-	ACCEPTS_A_TURN = 64,
-	QUEUE_MAX = 65536,   /* no queue is longer; who comes meanwhile is not waited for */
-	PAUSE_MS = 50,       /* between two looks whether there is room again */
 	LAST_STOP_MS = 3000, /* from the drain deadline's stop to the last */
-	CLOSED_AT_ONCE = 64,
-	COMPLAINT_EVERY_MS = 1000
-};
-
-/* What runs on one setup. */
-struct generation {
-	struct generation *next; /* the older ones; or those to adopt behind it */
-	struct setup *setup;
-	struct pool **pools; /* by service; NULL: not needed yet */
-	size_t sessions;
-};
-
-struct listener {
-	struct listener *next;
-	struct worker *worker;
-	struct watch watch;
-	int fd;
-	size_t service; /* of the current setup */
-	bool is_leaving;
-};
-
-struct worker {
-	struct worker_options options;
-	pthread_t thread;
-	uv_loop_t loop;
-	uv_async_t bell;
-	uv_timer_t pause, deadline;
-	struct watch closer_watch;
-	struct session_host host;
-	struct metrics metrics;
-	struct generation *current, *older;
-	struct listener *listeners;
-	bool is_starved, is_draining, is_over;
-	bool is_leaving; /* listeners are being emptied: more connections may come */
-	uint64_t complained_ms;
-	atomic_uint_fast64_t turns; /* of the bell, as told to worker_is_alive() */
-	uint64_t turns_seen;
-	bool is_asked;
-
-	pthread_mutex_t lock;      /* for what follows */
-	struct generation *wanted; /* to adopt, in order: each may have brought listeners */
-	bool wants_drain;
-	uint32_t drain_ms;
+	CLOSED_AT_ONCE = 64
 };
 
 static void look_for_end(struct worker *w);
-static void on_pause_over(uv_timer_t *timer);
 
 /* ---- generations */
 
@@ -149,206 +93,19 @@ static void on_session_over(struct session_host *h, struct setup *setup)
 	(void)atomic_fetch_sub_explicit(w->options.open_connections, 1, memory_order_relaxed);
 	if (g != w->current)
 		drop_older(w);
-	if (uv_is_active((uv_handle_t *)&w->pause)) /* there is room again: others may not tell */
-		(void)uv_timer_start(&w->pause, on_pause_over, 0, 0);
+	worker_look_for_room(w);
 	look_for_end(w);
-}
-
-/* ---- listening */
-
-static bool is_full(const struct worker *w)
-{
-	const size_t most = w->current->setup->config->max_connections;
-
-	return most > 0 &&
-	       atomic_load_explicit(w->options.open_connections, memory_order_relaxed) >= most;
-}
-
-static bool is_service_full(const struct listener *l)
-{
-	const struct setup_service *s = &l->worker->current->setup->services[l->service];
-	const size_t most = s->service->max_connections;
-
-	return most > 0 && atomic_load_explicit(&s->count->open, memory_order_relaxed) >= most;
-}
-
-static void watch_listener(struct listener *l, unsigned events)
-{
-	struct worker *w = l->worker;
-
-	if (!watch_set(&l->watch, &w->loop, l->fd, events, false))
-		log_event(w->options.log, "failed", "reason",
-		          "a listening socket cannot be watched: out of memory", NULL);
-}
-
-/* Listens wherever there is room.  False: somewhere there is none, and it is to be called again. */
-static bool listen_on(struct worker *w)
-{
-	bool is_everywhere = true;
-
-	for (struct listener *l = w->listeners; l != NULL; l = l->next) {
-		bool has_room = !w->is_starved && !is_full(w) && !is_service_full(l);
-
-		watch_listener(l, has_room ? LW_EVENT_READABLE : 0);
-		is_everywhere &= has_room;
-	}
-	return is_everywhere;
-}
-
-static void on_pause_over(uv_timer_t *timer)
-{
-	struct worker *w = timer->data;
-
-	w->is_starved = false;
-	if (!listen_on(w))
-		(void)uv_timer_start(timer, on_pause_over, PAUSE_MS, 0);
-}
-
-/* Connections stay in the system's queue until there is room again. */
-static void pause_accepting(struct worker *w, const char *reason)
-{
-	uint64_t now = uv_now(&w->loop);
-
-	if (now - w->complained_ms >= COMPLAINT_EVERY_MS || w->complained_ms == 0) {
-		log_event(w->options.log, "paused", "reason", reason, NULL);
-		w->complained_ms = now;
-	}
-	if (w->is_draining)
-		return;
-	(void)listen_on(w);
-	if (!uv_is_active((uv_handle_t *)&w->pause))
-		(void)uv_timer_start(&w->pause, on_pause_over, PAUSE_MS, 0);
-}
-
-static void take_connection(struct worker *w, const struct listener *l, int fd)
-{
-	const int on = 1;
-
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	(void)atomic_fetch_add_explicit(w->options.open_connections, 1, memory_order_relaxed);
-	w->current->sessions++;
-	session_begin(&w->host, w->current->setup, l->service, fd);
-}
-
-/* False: nothing is there now, or nothing can be taken. */
-static bool accept_one(struct worker *w, struct listener *l)
-{
-	int fd;
-
-	if (is_full(w) || is_service_full(l)) {
-		pause_accepting(w, "maxConnections is reached");
-		return false;
-	}
-	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd >= 0) {
-		take_connection(w, l, fd);
-		return true;
-	}
-	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-		METRICS_ADD(w->metrics.accept_errors, 1);
-		w->is_starved = true;
-		pause_accepting(w, "no descriptor or memory for a connection; raise LimitNOFILE, "
-		                   "or lower maxConnections");
-		return false;
-	}
-	return errno == ECONNABORTED || errno == EINTR;
-}
-
-static void on_connection(void *context)
-{
-	struct listener *l = context;
-
-	for (unsigned i = 0; i < ACCEPTS_A_TURN && !l->is_leaving; i++)
-		if (!accept_one(l->worker, l))
-			return;
-}
-
-static void on_listener_gone(void *context)
-{
-	free(context);
-}
-
-/* Empties its queue: whoever is in there has a connection; and closes it before another comes. */
-static void leave_listener(struct worker *w, struct listener *l)
-{
-	const bool is_watched = watch_end(&l->watch, on_listener_gone);
-
-	l->is_leaving = true;
-	for (unsigned i = 0; i < QUEUE_MAX && accept_one(w, l); i++)
-		;
-	(void)close(l->fd);
-	if (!is_watched)
-		on_listener_gone(l);
-}
-
-static struct listener *find_listener(const struct worker *w, int fd)
-{
-	struct listener *l = w->listeners;
-
-	while (l != NULL && l->fd != fd)
-		l = l->next;
-	return l;
-}
-
-static void begin_listener(struct worker *w, int fd, size_t service)
-{
-	struct listener *l = find_listener(w, fd);
-
-	if (l == NULL) {
-		l = calloc(1, sizeof *l);
-		if (l == NULL) {
-			log_event(w->options.log, "failed", "reason",
-			          "a worker does not listen: out of memory", NULL);
-			(void)close(fd);
-			return;
-		}
-		l->worker = w;
-		l->fd = fd;
-		l->next = w->listeners;
-		w->listeners = l;
-		watch_init(&l->watch, on_connection, l);
-	}
-	l->service = service;
-}
-
-static void leave_listeners(struct worker *w, const struct setup *kept)
-{
-	struct listener **at = &w->listeners;
-
-	w->is_leaving = true;
-	while (*at != NULL) {
-		struct listener *l = *at;
-
-		if (kept != NULL && setup_has_listener(kept, l->fd)) {
-			at = &l->next;
-			continue;
-		}
-		*at = l->next;
-		leave_listener(w, l);
-	}
-	w->is_leaving = false;
-}
-
-static void begin_listeners(struct worker *w)
-{
-	struct setup *setup = w->current->setup;
-
-	for (size_t i = 0; i < setup->config->service_count; i++)
-		for (size_t d = 0; d < setup->services[i].door_count; d++)
-			begin_listener(w, setup->services[i].doors[d].listeners[w->options.index],
-			               i);
-	(void)listen_on(w);
 }
 
 /* ---- messages */
 
 static void adopt(struct worker *w, struct generation *g)
 {
-	leave_listeners(w, g->setup); /* with the setup they belong to */
+	worker_leave_listeners(w, g->setup); /* with the setup they belong to */
 	w->current->next = w->older;
 	w->older = w->current;
 	w->current = g;
-	begin_listeners(w);
+	worker_begin_listeners(w);
 	drop_older(w);
 }
 
@@ -376,7 +133,7 @@ static void begin_drain(struct worker *w)
 	w->is_draining = true;
 	w->host.is_draining = true;
 	(void)uv_timer_stop(&w->pause);
-	leave_listeners(w, NULL);
+	worker_leave_listeners(w, NULL);
 	for_all_sessions(w, session_drain);
 }
 
@@ -472,7 +229,7 @@ static void *run(void *context)
 {
 	struct worker *w = context;
 
-	begin_listeners(w);
+	worker_begin_listeners(w);
 	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
 	w->options.drained(w->options.context);
 	return NULL;
