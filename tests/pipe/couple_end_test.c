@@ -1,6 +1,5 @@
-/* couple_flow_test: what a couple does besides passing endings on: every byte arrives, memory is
- * bounded while a peer is slow, nothing is lost before an abort that could still arrive, and
- * whoever runs it can end it.
+/* couple_end_test: how a couple ends: what each kind of sink is shown of a cut, what a Unix socket
+ * can be shown at all, who is held and who ignored, drain, stop, deadline, and the closer.
  */
 #include "tests/pipe/couple_scene.h"
 
@@ -16,25 +15,14 @@
 #include "adversary/loopback.h"
 #include "pipe/couple_inside.h"
 
-#define REQUEST "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nword"
-#define ANSWER  "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nlastword"
-
-enum { LONG = 3 * 1000 * 1000, LEN_REQUEST = sizeof REQUEST - 1, LEN_ANSWER = sizeof ANSWER - 1 };
-
 /* ---- peers that most scenes need */
 
-static const struct plain_step obeys[] = { { .act = PLAIN_AWAIT_END },
-	                                   { .act = PLAIN_FIN },
-	                                   { .act = PLAIN_END } };
 static const struct plain_step answers[] = { { PLAIN_AWAIT, NULL, LEN_REQUEST },
 	                                     { PLAIN_SAY, ANSWER, 0 },
 	                                     { .act = PLAIN_AWAIT_END },
 	                                     { .act = PLAIN_FIN },
 	                                     { .act = PLAIN_END } };
 
-static const struct leg_plan plain_server = { .kind = HALF_TCP,
-	                                      .plain = obeys,
-	                                      .profile = "https" };
 static const struct leg_plan answering_server = { .kind = HALF_TCP,
 	                                          .plain = answers,
 	                                          .profile = "https" };
@@ -284,7 +272,7 @@ static void test_an_end_right_behind_data(void **state)
 {
 	static const struct adversary_step says[] = { STEP_DATA(3 * 16384), STEP_CLOSE_NOTIFY,
 		                                      STEP_WAIT_END, STEP_FIN, STEP_END };
-	const struct leg_plan client = { .kind = HALF_TCP, .plain = obeys };
+	const struct leg_plan client = { .kind = HALF_TCP, .plain = scene_obeys };
 	const struct leg_plan server = { .kind = HALF_TLS,
 		                         .version = LW_VERSION_TLS1_3,
 		                         .tls = { .steps = says } };
@@ -304,12 +292,6 @@ static void test_an_end_right_behind_data(void **state)
 
 /* ---- those who run it */
 
-static const struct adversary_step asks_and_goes[] = { STEP_TEXT(REQUEST), STEP_GO, STEP_END };
-static const struct leg_plan asking_client = { .kind = HALF_TLS,
-	                                       .version = LW_VERSION_TLS1_3,
-	                                       .tls = { .steps = asks_and_goes },
-	                                       .profile = "https" };
-
 static void test_reports_only(void **state)
 {
 	static const struct plain_step cuts[] = { { PLAIN_AWAIT, NULL, LEN_REQUEST },
@@ -320,7 +302,7 @@ static void test_reports_only(void **state)
 	struct scene s;
 
 	(void)state;
-	scene_open(&s, &asking_client, &server);
+	scene_open(&s, &scene_asking_client, &server);
 	s.options.reports_only = true;
 	scene_start(&s);
 	scene_run(&s);
@@ -331,20 +313,14 @@ static void test_reports_only(void **state)
 	scene_close(&s);
 }
 
-static void turn_until_answered(struct scene *s, size_t len)
-{
-	while (scene_heard(&s->front) < len)
-		scene_turn(s);
-}
-
 static void test_drain_between_messages_is_proper(void **state)
 {
 	struct scene s;
 
 	(void)state;
-	scene_open(&s, &asking_client, &answering_server);
+	scene_open(&s, &scene_asking_client, &answering_server);
 	scene_start(&s);
-	turn_until_answered(&s, LEN_ANSWER);
+	scene_turn_until_heard(&s, LEN_ANSWER);
 	couple_drain(s.couple);
 	assert_false(s.is_over); /* not from within the call */
 	scene_run(&s);
@@ -361,7 +337,7 @@ static void test_drain_waits_for_the_answer(void **state)
 	struct scene s;
 
 	(void)state;
-	scene_open(&s, &asking_client, &plain_server);
+	scene_open(&s, &scene_asking_client, &scene_plain_server);
 	scene_start(&s);
 	while (s.back.got < LEN_REQUEST)
 		scene_turn(&s);
@@ -383,12 +359,13 @@ static void test_stop(void **state)
 	for (int is_answered = 0; is_answered < 2; is_answered++) {
 		struct scene s;
 
-		scene_open(&s, &asking_client, is_answered ? &answering_server : &plain_server);
+		scene_open(&s, &scene_asking_client,
+		           is_answered ? &answering_server : &scene_plain_server);
 		scene_start(&s);
 		while (s.back.got < LEN_REQUEST)
 			scene_turn(&s);
 		if (is_answered)
-			turn_until_answered(&s, LEN_ANSWER);
+			scene_turn_until_heard(&s, LEN_ANSWER);
 		couple_stop(s.couple);
 		assert_false(s.is_over);
 		scene_run(&s);
@@ -405,9 +382,9 @@ static void test_free_before_it_is_over(void **state)
 	struct scene s;
 
 	(void)state;
-	scene_open(&s, &asking_client, &answering_server);
+	scene_open(&s, &scene_asking_client, &answering_server);
 	scene_start(&s);
-	turn_until_answered(&s, LEN_ANSWER);
+	scene_turn_until_heard(&s, LEN_ANSWER);
 	scene_abandon(&s);
 	scene_close(&s);
 }
@@ -427,12 +404,12 @@ static void test_a_closer_takes_what_has_ended(void **state)
 			                         .profile = "https" };
 		struct scene s;
 
-		scene_open(&s, drains ? &asking_client : &client, &answering_server);
+		scene_open(&s, drains ? &scene_asking_client : &client, &answering_server);
 		s.closer = lw_closer_new(NULL);
 		assert_non_null(s.closer);
 		endpoint_tls_use_closer(&s.front.tls, s.closer, &s.front);
 		scene_start(&s);
-		turn_until_answered(&s, LEN_ANSWER);
+		scene_turn_until_heard(&s, LEN_ANSWER);
 		if (drains)
 			couple_drain(s.couple);
 		scene_run(&s);
@@ -456,12 +433,12 @@ static void test_what_was_handed_over_is_not_watched(void **state)
 	struct scene s;
 
 	(void)state;
-	scene_open(&s, &asking_client, &server);
+	scene_open(&s, &scene_asking_client, &server);
 	s.closer = lw_closer_new(NULL);
 	assert_non_null(s.closer);
 	endpoint_tls_use_closer(&s.front.tls, s.closer, &s.front);
 	scene_start(&s);
-	turn_until_answered(&s, LEN_ANSWER);
+	scene_turn_until_heard(&s, LEN_ANSWER);
 	couple_drain(s.couple);
 	while (!s.front.tls.is_handed_over)
 		scene_turn(&s);
@@ -481,12 +458,12 @@ static void test_a_closer_that_refuses(void **state)
 	(void)state;
 	lw_closer_options_default(&options);
 	options.verifies = true; /* OpenSSL exports no keys */
-	scene_open(&s, &asking_client, &answering_server);
+	scene_open(&s, &scene_asking_client, &answering_server);
 	s.closer = lw_closer_new(&options);
 	assert_non_null(s.closer);
 	endpoint_tls_use_closer(&s.front.tls, s.closer, &s.front);
 	scene_start(&s);
-	turn_until_answered(&s, LEN_ANSWER);
+	scene_turn_until_heard(&s, LEN_ANSWER);
 	couple_drain(s.couple);
 	scene_run(&s);
 	assert_false(s.front.tls.is_handed_over);

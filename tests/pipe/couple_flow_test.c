@@ -15,32 +15,9 @@
 #include "adversary/loopback.h"
 #include "pipe/couple_inside.h"
 
-#define REQUEST "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nword"
-#define ANSWER  "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nlastword"
-
-enum { LONG = 3 * 1000 * 1000, LEN_REQUEST = sizeof REQUEST - 1, LEN_ANSWER = sizeof ANSWER - 1 };
+enum { LONG = 3 * 1000 * 1000 };
 
 /* ---- peers that most scenes need */
-
-static const struct plain_step obeys[] = { { .act = PLAIN_AWAIT_END },
-	                                   { .act = PLAIN_FIN },
-	                                   { .act = PLAIN_END } };
-
-static const struct leg_plan plain_server = { .kind = HALF_TCP,
-	                                      .plain = obeys,
-	                                      .profile = "https" };
-
-static const struct adversary_step asks_and_goes[] = { STEP_TEXT(REQUEST), STEP_GO, STEP_END };
-static const struct leg_plan asking_client = { .kind = HALF_TLS,
-	                                       .version = LW_VERSION_TLS1_3,
-	                                       .tls = { .steps = asks_and_goes },
-	                                       .profile = "https" };
-
-static void turn_until_answered(struct scene *s, size_t len)
-{
-	while (scene_heard(&s->front) < len)
-		scene_turn(s);
-}
 
 /* ---- every byte */
 
@@ -49,7 +26,7 @@ static void carry_both_ways(size_t scratch_bytes, enum lw_version version)
 {
 	static const struct adversary_step says[] = { STEP_DATA(LONG), STEP_WAIT_DATA(LONG),
 		                                      STEP_GO, STEP_END };
-	const struct leg_plan client = { .kind = HALF_TCP, .plain = obeys };
+	const struct leg_plan client = { .kind = HALF_TCP, .plain = scene_obeys };
 	const struct leg_plan server = { .kind = HALF_TLS,
 		                         .version = version,
 		                         .tls = { .steps = says } };
@@ -103,8 +80,8 @@ static void test_every_byte_through_a_small_scratch(void **state)
 
 static void test_a_slow_sink_stops_its_source(void **state)
 {
-	const struct leg_plan client = { .kind = HALF_TCP, .plain = obeys, .is_deaf = true };
-	const struct leg_plan server = { .kind = HALF_TCP, .plain = obeys };
+	const struct leg_plan client = { .kind = HALF_TCP, .plain = scene_obeys, .is_deaf = true };
+	const struct leg_plan server = { .kind = HALF_TCP, .plain = scene_obeys };
 	struct scene s;
 	size_t sent = 0;
 	int quiet = 0;
@@ -184,10 +161,11 @@ static void stuff_and_reset(struct scene *s)
 /* The RST would destroy what the peer's system has not taken yet; so it waits. */
 static void test_a_reset_waits_for_what_came_before(void **state)
 {
-	const struct leg_plan client = {
-		.kind = HALF_TCP, .plain = obeys, .is_deaf = true, .receive_buffer = 128 * 1024
-	};
-	const struct leg_plan server = { .kind = HALF_TCP, .plain = obeys };
+	const struct leg_plan client = { .kind = HALF_TCP,
+		                         .plain = scene_obeys,
+		                         .is_deaf = true,
+		                         .receive_buffer = 128 * 1024 };
+	const struct leg_plan server = { .kind = HALF_TCP, .plain = scene_obeys };
 	struct scene s;
 
 	(void)state;
@@ -212,10 +190,11 @@ static void test_a_reset_waits_for_what_came_before(void **state)
 /* And no longer than the deadline; what may be lost is told. */
 static void test_a_deaf_peer_is_reset_at_the_deadline(void **state)
 {
-	const struct leg_plan client = {
-		.kind = HALF_TCP, .plain = obeys, .is_deaf = true, .receive_buffer = 128 * 1024
-	};
-	const struct leg_plan server = { .kind = HALF_TCP, .plain = obeys };
+	const struct leg_plan client = { .kind = HALF_TCP,
+		                         .plain = scene_obeys,
+		                         .is_deaf = true,
+		                         .receive_buffer = 128 * 1024 };
+	const struct leg_plan server = { .kind = HALF_TCP, .plain = scene_obeys };
 	struct scene s;
 
 	(void)state;
@@ -235,10 +214,11 @@ static void test_a_deaf_peer_is_reset_at_the_deadline(void **state)
 /* Nobody is left who could acknowledge. */
 static void test_a_peer_that_is_gone_is_not_waited_for(void **state)
 {
-	const struct leg_plan client = {
-		.kind = HALF_TCP, .plain = obeys, .is_deaf = true, .receive_buffer = 128 * 1024
-	};
-	const struct leg_plan server = { .kind = HALF_TCP, .plain = obeys };
+	const struct leg_plan client = { .kind = HALF_TCP,
+		                         .plain = scene_obeys,
+		                         .is_deaf = true,
+		                         .receive_buffer = 128 * 1024 };
+	const struct leg_plan server = { .kind = HALF_TCP, .plain = scene_obeys };
 	struct scene s;
 
 	(void)state;
@@ -263,7 +243,7 @@ static void test_a_steady_couple_touches_nothing(void **state)
 	int front_set, back_set;
 
 	(void)state;
-	scene_open(&s, &asking_client, &plain_server);
+	scene_open(&s, &scene_asking_client, &scene_plain_server);
 	scene_start(&s);
 	while (s.back.got < LEN_REQUEST)
 		scene_turn(&s);
@@ -272,7 +252,7 @@ static void test_a_steady_couple_touches_nothing(void **state)
 	back_set = s.couple->back.polled.set;
 	for (size_t i = 1; i <= 20; i++) {
 		assert_int_equal(send(s.back.theirs, "octet", 5, MSG_NOSIGNAL), 5);
-		turn_until_answered(&s, 5 * i);
+		scene_turn_until_heard(&s, 5 * i);
 		assert_int_equal(s.couple->timer_at_ms, timer_at_ms);
 		assert_int_equal(s.couple->front.polled.set, front_set);
 		assert_int_equal(s.couple->back.polled.set, back_set);
@@ -292,12 +272,12 @@ static void test_a_couple_is_small(void **state)
 /* Others on the loop have their turn, however fast a source is. */
 static void test_an_event_moves_so_much_and_no_more(void **state)
 {
-	const struct leg_plan client = { .kind = HALF_TCP, .plain = obeys };
+	const struct leg_plan client = { .kind = HALF_TCP, .plain = scene_obeys };
 	struct scene s;
 	size_t sent;
 
 	(void)state;
-	scene_open(&s, &client, &plain_server);
+	scene_open(&s, &client, &scene_plain_server);
 	s.scratch_bytes = 1000;
 	scene_start(&s);
 	sent = scene_feed(s.back.theirs, 0, SIZE_MAX);
@@ -327,13 +307,13 @@ static void test_only_silence_is_idle(void **state)
 	uint64_t last_ms;
 
 	(void)state;
-	scene_open(&s, &asking_client, &plain_server);
+	scene_open(&s, &scene_asking_client, &scene_plain_server);
 	s.options.idle_timeout_ms = IDLE_MS;
 	scene_start(&s);
 	last_ms = uv_now(&s.loop);
 	for (size_t i = 1; i <= MESSAGES || uv_now(&s.loop) < last_ms + 2 * IDLE_MS; i++) {
 		assert_int_equal(send(s.back.theirs, "octet", 5, MSG_NOSIGNAL), 5);
-		turn_until_answered(&s, 5 * i);
+		scene_turn_until_heard(&s, 5 * i);
 		scene_turn(&s); /* waits a little */
 		assert_false(s.is_over);
 	}
@@ -351,7 +331,7 @@ static void test_what_cannot_be_watched_is_aborted(void **state)
 	struct polled other;
 
 	(void)state;
-	scene_open(&s, &asking_client, &plain_server);
+	scene_open(&s, &scene_asking_client, &scene_plain_server);
 	polled_init(&other, s.back.ours, ignore);
 	assert_true(poller_set(s.scratch.poller, &other, LW_EVENT_READABLE));
 	scene_start(&s);

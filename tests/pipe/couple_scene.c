@@ -17,6 +17,19 @@
 
 enum { LIMIT_MS = 8000, SCRATCH_BYTES = 64 * 1024 };
 
+const struct plain_step scene_obeys[3] = { { .act = PLAIN_AWAIT_END },
+	                                   { .act = PLAIN_FIN },
+	                                   { .act = PLAIN_END } };
+const struct leg_plan scene_plain_server = { .kind = HALF_TCP,
+	                                     .plain = scene_obeys,
+	                                     .profile = "https" };
+
+static const struct adversary_step asks_and_goes[] = { STEP_TEXT(REQUEST), STEP_GO, STEP_END };
+const struct leg_plan scene_asking_client = { .kind = HALF_TLS,
+	                                      .version = LW_VERSION_TLS1_3,
+	                                      .tls = { .steps = asks_and_goes },
+	                                      .profile = "https" };
+
 static struct certificate *certificate;
 
 static int64_t clock_ms(void)
@@ -329,6 +342,12 @@ void scene_turn(struct scene *s)
 	(void)uv_run(&s->loop, UV_RUN_NOWAIT); /* what was begun to be watched is */
 	if (!s->is_over || !s->front.is_done || !s->back.is_done)
 		wait_for_all(s);
+}
+
+void scene_turn_until_heard(struct scene *s, size_t len)
+{
+	while (scene_heard(&s->front) < len)
+		scene_turn(s);
 }
 
 void scene_run(struct scene *s)

@@ -39,6 +39,16 @@ struct leg_plan {
 	bool is_deaf; /* plain: reads nothing until the couple is over, or the test says so */
 };
 
+/* What many peers say, and one that says nothing and ends when it is told of an end. */
+#define REQUEST "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nword"
+#define ANSWER  "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nlastword"
+
+enum { LEN_REQUEST = sizeof REQUEST - 1, LEN_ANSWER = sizeof ANSWER - 1 };
+
+extern const struct plain_step scene_obeys[3];
+extern const struct leg_plan scene_plain_server;
+extern const struct leg_plan scene_asking_client; /* in 1.3, and leaves the rest to the test */
+
 struct scene_leg {
 	const struct leg_plan *plan;
 	bool is_front;
@@ -76,6 +86,9 @@ void scene_start(struct scene *s);
 
 /* One round of everybody; waits for whom there is to wait for. */
 void scene_turn(struct scene *s);
+
+/* Until the client's peer has heard so many bytes. */
+void scene_turn_until_heard(struct scene *s, size_t len);
 
 /* Until the couple is over and the peers have seen it. */
 void scene_run(struct scene *s);

@@ -12,12 +12,8 @@
 
 #include "pipe/couple_inside.h"
 
-#define REQUEST      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nword"
 #define HALF_REQUEST "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nwo"
-#define ANSWER       "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nlastword"
 #define HALF_ANSWER  "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nlast"
-
-enum { LEN_REQUEST = sizeof REQUEST - 1, LEN_ANSWER = sizeof ANSWER - 1 };
 
 enum where { IDLE, INSIDE, COMPLETE, WHERES };
 enum how { CLOSE_NOTIFY, BOUNDARY, IN_RECORD, RESET, FATAL, SILENCE, HOWS };
