@@ -1,6 +1,8 @@
 /* config_stand: see config_stand.h. */
 #include "tests/relay/config_stand.h"
 
+#include "tests/unit.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,4 +137,21 @@ char *config_dump(const struct relay_config *c)
 		dump_service(out, &c->services[i]);
 	(void)fclose(out);
 	return text;
+}
+
+void config_assert_value(const char *text, const struct relay_flag *flags, size_t count,
+                         const char *value)
+{
+	struct failure f;
+	struct relay_config *c = config_of_text(text, flags, count, &f);
+	char wanted[400], *dump;
+
+	if (c == NULL)
+		fail_msg("%s%s", text, f.sentence);
+	dump = config_dump(c);
+	(void)snprintf(wanted, sizeof wanted, ";%s;", value);
+	if (strstr(dump, wanted) == NULL)
+		fail_msg("%sis not %s but\n%s", text, wanted, dump);
+	free(dump);
+	relay_config_free(c);
 }

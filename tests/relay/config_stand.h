@@ -14,4 +14,8 @@ struct relay_config *config_of_text(const char *text, const struct relay_flag *f
  */
 char *config_dump(const struct relay_config *c);
 
+/* Fails unless `text` is read, and what was made of it holds `value`, "SERVICE.FIELD=VALUE". */
+void config_assert_value(const char *text, const struct relay_flag *flags, size_t count,
+                         const char *value);
+
 #endif

@@ -136,20 +136,8 @@ static void files_in_the_manner_of_its_manual_are_read(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct failure f;
-		struct relay_config *c = config_of_text(rows[i].text, NULL, 0, &f);
-		char wanted[200], *dump;
-
-		if (c == NULL)
-			fail_msg("%s%s", rows[i].text, f.sentence);
-		dump = config_dump(c);
-		(void)snprintf(wanted, sizeof wanted, ";%s;", rows[i].value);
-		if (strstr(dump, wanted) == NULL)
-			fail_msg("%s: %s", wanted, dump);
-		free(dump);
-		relay_config_free(c);
-	}
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		config_assert_value(rows[i].text, NULL, 0, rows[i].value);
 }
 
 static void what_is_lost_is_told_once(void **state)
